@@ -1,0 +1,117 @@
+use crate::grid::{MAX_ANCHORS, MAX_SIDE};
+use crate::raw::BOX_COLUMNS;
+
+/// A broken precondition: what was expected and what came.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// The network's input is empty or absurdly large.
+    #[error("input size is {height}x{width} (height x width), each side must be from 1 to {MAX_SIDE}")]
+    InputSize {
+        /// Height in pixels.
+        height: usize,
+        /// Width in pixels.
+        width: usize,
+    },
+
+    /// No strides, or a stride of zero.
+    #[error("strides are {0:?}, expected one or more numbers above 0, such as [8, 16, 32]")]
+    Strides(Vec<usize>),
+
+    /// A grid that no detector has.
+    #[error("strides {strides:?} put {anchors} anchors on {height}x{width}, at most {MAX_ANCHORS} are supported")]
+    TooManyAnchors {
+        /// Height of the network's input in pixels.
+        height: usize,
+        /// Width of the network's input in pixels.
+        width: usize,
+        /// Strides of the levels.
+        strides: Vec<usize>,
+        /// Anchors that these would give.
+        anchors: usize,
+    },
+
+    /// A model without classes.
+    #[error("num_classes is 0, a model has at least 1 class")]
+    NoClasses,
+
+    /// A slice that does not hold the rows it should.
+    #[error("raw output has {actual} values, {anchors} anchors of {columns} columns need {}", anchors.saturating_mul(*columns))]
+    RawLength {
+        /// Values found.
+        actual: usize,
+        /// Rows announced.
+        anchors: usize,
+        /// Columns announced.
+        columns: usize,
+    },
+
+    /// A raw output of a model with another number of classes.
+    #[error("raw output has {actual} columns, a model of {num_classes} classes needs {}", BOX_COLUMNS + num_classes)]
+    Columns {
+        /// Columns found.
+        actual: usize,
+        /// Classes of the model.
+        num_classes: usize,
+    },
+
+    /// A raw output of a model with another input size.
+    #[error("raw output has {actual} anchors, an input of {height}x{width} with strides {strides:?} has {expected}")]
+    Anchors {
+        /// Rows found.
+        actual: usize,
+        /// Rows of this grid.
+        expected: usize,
+        /// Height of the network's input in pixels.
+        height: usize,
+        /// Width of the network's input in pixels.
+        width: usize,
+        /// Strides of the levels.
+        strides: Vec<usize>,
+    },
+
+    /// An objectness or class score that is no probability.
+    #[error("anchor {anchor} has a score of {score}, YOLOX scores lie in 0..1: the network must end in a sigmoid")]
+    ScoreAboveLimit {
+        /// Row of the raw output.
+        anchor: usize,
+        /// What was found there.
+        score: f32,
+    },
+
+    /// A threshold outside 0..=1, or NaN.
+    #[error("{name} is {value}, expected a number from 0 to 1")]
+    Threshold {
+        /// Which threshold.
+        name: &'static str,
+        /// What came.
+        value: f32,
+    },
+
+    /// A letterbox scale that cannot be undone.
+    #[error("scale is {0}, expected the positive number that letterbox returned")]
+    Scale(f32),
+
+    /// A cap that allows nothing.
+    #[error("max_detections is 0, expected at least 1, or none for no limit")]
+    MaxDetections,
+
+    /// A class that the model does not have.
+    #[error("class id {class_id} is unknown, a model of {num_classes} classes has 0 to {}", num_classes - 1)]
+    ClassId {
+        /// What came.
+        class_id: usize,
+        /// Classes of the model.
+        num_classes: usize,
+    },
+
+    /// Parallel arrays of different lengths.
+    #[error("{name} has {actual} entries for {boxes} boxes")]
+    Length {
+        /// Which array.
+        name: &'static str,
+        /// Its length.
+        actual: usize,
+        /// Number of boxes.
+        boxes: usize,
+    },
+}

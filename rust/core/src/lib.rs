@@ -1,0 +1,19 @@
+//! What surrounds a YOLOX network on the host: from raw output to detections.
+//!
+//! [`PostProcessor`] holds the [`Grid`] of one model and turns each [`RawOutput`] into [`Detections`];
+//! [`nms()`] is its last step by itself. No Python, no I/O and no panic: broken preconditions are an [`Error`].
+
+mod decode;
+mod detections;
+mod error;
+mod grid;
+mod nms;
+mod postprocess;
+mod raw;
+
+pub use detections::Detections;
+pub use error::Error;
+pub use grid::{Anchor, Grid};
+pub use nms::nms;
+pub use postprocess::{Options, PostProcessor, SCORE_LIMIT};
+pub use raw::{BOX_COLUMNS, Element, RawOutput};
