@@ -1,0 +1,31 @@
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PostProcessor", "__version__", "nms"]
+
+__version__: str
+
+@final
+class PostProcessor:
+    def __new__(cls, height: int, width: int, num_classes: int, strides: Sequence[int]) -> PostProcessor: ...
+    def decode(self, raw: NDArray[Any]) -> NDArray[np.float32]: ...
+    def run(
+        self,
+        raw: NDArray[Any],
+        scale: float,
+        score_threshold: float,
+        iou_threshold: float,
+        class_agnostic: bool,
+        class_ids: Sequence[int] | None,
+        max_detections: int | None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]: ...
+
+def nms(
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    class_ids: NDArray[np.int64] | None,
+    iou_threshold: float,
+) -> NDArray[np.int64]: ...

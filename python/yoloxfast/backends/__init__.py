@@ -1,0 +1,94 @@
+"""The runtimes that run networks.
+
+A backend holds one model. Its execution contexts hold the buffers of one run each: a context belongs to one thread at
+a time, and a backend lends as many as there are threads that ask at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from yoloxfast.errors import ModelError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    from numpy.typing import NDArray
+
+    from yoloxfast.head import Head
+
+__all__ = ["Backend", "ExecutionContext", "open_backend"]
+
+
+class ExecutionContext(Protocol):
+    """The buffers of one run."""
+
+    input: NDArray[Any]
+    """(batch, 3, height, width), float32 or float16: to be written before each run."""
+
+    def run(self) -> NDArray[Any]:
+        """Run the network.
+
+        Returns
+        -------
+        ndarray of float32 or float16, (batch, anchors, 5 + classes)
+            Borrowed: the next run overwrites it.
+        """
+
+
+class Backend(Protocol):
+    """One model in one runtime."""
+
+    name: str
+    """Name of the runtime, as in `Detector(..., backend=name)`."""
+
+    head: Head
+    """What the network puts out."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the model file says of itself."""
+
+    def describe(self) -> dict[str, str]:
+        """Facts for people: runtime, device, tensors."""
+
+    def execution_context(self) -> AbstractContextManager[ExecutionContext]:
+        """Borrow a context; from any thread."""
+
+    def close(self) -> None:
+        """Let go of the model; runs under way end first. May be called again."""
+
+
+def open_backend(
+    path: str | os.PathLike[str], *, backend: str | None = None, device: int = 0, threads: int | None = None
+) -> Backend:
+    """Open a model file with the runtime that its suffix or `backend` names.
+
+    Raises
+    ------
+    ModelError
+        Not a model that this runtime can run, or not a YOLOX.
+    ValueError
+        An unknown runtime, or an option that it does not have.
+    FileNotFoundError
+        There is no such file.
+    MissingDependencyError
+        The runtime is not installed.
+    """
+    path = Path(path)
+    if backend not in (None, "onnxruntime"):
+        raise ValueError(f"unknown backend {backend!r}, expected 'onnxruntime'")
+    if not path.exists():
+        raise FileNotFoundError(f"no model file {path}")
+    if not path.is_file():
+        raise ModelError(f"{path} is not a file")
+    if backend is None and path.suffix.lower() != ".onnx":
+        raise ModelError(f"{path} has an unknown suffix, expected .onnx")
+    from yoloxfast.backends.onnxruntime import OnnxRuntimeBackend
+
+    if device != 0:
+        raise ValueError(f"device is {device}, but ONNX Runtime runs on the CPU here: leave it at 0")
+    return OnnxRuntimeBackend(path, threads=threads)

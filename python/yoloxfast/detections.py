@@ -1,0 +1,200 @@
+"""What was found in one image."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from yoloxfast.classes import COCO_CATEGORY_IDS, COCO_NAMES
+from yoloxfast.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import supervision
+    from numpy.typing import NDArray
+
+__all__ = ["Detection", "Detections"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detection:
+    """One detected object.
+
+    Attributes
+    ----------
+    xyxy : ndarray of float32, (4,)
+        `x1, y1, x2, y2` in image pixels.
+    score : float
+        Objectness times class score, 0..1.
+    class_id : int
+    name : str
+        Name of the class.
+    """
+
+    xyxy: NDArray[np.float32]
+    score: float
+    class_id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """What was found in one image, best score first: parallel arrays, of length 0 if nothing was found.
+
+    Boxes may reach beyond the image: they are what the network says, not clipped.
+
+    Iteration gives a `Detection` each. An integer index gives one `Detection`; a slice, a boolean mask or an array of
+    integers gives the `Detections` selected, in that order.
+
+    Attributes
+    ----------
+    xyxy : ndarray of float32, (N, 4)
+        `x1, y1, x2, y2` in image pixels.
+    scores : ndarray of float32, (N,)
+        Objectness times class score, 0..1.
+    class_ids : ndarray of int64, (N,)
+    names : tuple of str
+        Names of all classes of the model: `names[class_id]`.
+    """
+
+    xyxy: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    class_ids: NDArray[np.int64]
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        count = len(self.scores)
+        if self.xyxy.shape != (count, 4) or self.class_ids.shape != (count,):
+            raise ValueError(
+                "expected boxes (N, 4), scores (N,) and class_ids (N,),"
+                f" got {self.xyxy.shape}, {self.scores.shape} and {self.class_ids.shape}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Detections):
+            return NotImplemented
+        return (
+            np.array_equal(self.xyxy, other.xyxy)
+            and np.array_equal(self.scores, other.scores)
+            and np.array_equal(self.class_ids, other.class_ids)
+            and self.names == other.names
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # arrays can change
+
+    def __iter__(self) -> Iterator[Detection]:
+        return (self._detection(index) for index in range(len(self)))
+
+    @overload
+    def __getitem__(self, index: int | np.integer[Any]) -> Detection: ...
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | Sequence[bool] | NDArray[Any]) -> Detections: ...
+    def __getitem__(self, index: Any) -> Detection | Detections:
+        if isinstance(index, (int, np.integer)):
+            return self._detection(int(index))
+        if not isinstance(index, slice):
+            index = np.asarray(index)
+            index = index.astype(np.int64) if index.size == 0 else index
+        return Detections(self.xyxy[index], self.scores[index], self.class_ids[index], self.names)
+
+    def _detection(self, index: int) -> Detection:
+        class_id = int(self.class_ids[index])
+        return Detection(self.xyxy[index], float(self.scores[index]), class_id, self.names[class_id])
+
+    def draw(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Draw the boxes with names and scores on a copy of the image.
+
+        Parameters
+        ----------
+        image : ndarray of uint8, (height, width, 3)
+            BGR.
+
+        Returns
+        -------
+        ndarray of uint8, (height, width, 3)
+            The copy; lines and letters grow with the image.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Not such an image.
+        """
+        from yoloxfast.drawing import draw
+
+        return draw(image, self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain Python values.
+
+        Returns
+        -------
+        dict
+            `{"detections": [{"xyxy": [x1, y1, x2, y2], "score": …, "class_id": …, "name": …}, …]}`. The numbers have as
+            many digits as tell float32 values apart.
+        """
+        boxes, scores, class_ids = _shortest(self.xyxy), _shortest(self.scores), self.class_ids.tolist()
+        return {
+            "detections": [
+                {"xyxy": xyxy, "score": score, "class_id": class_id, "name": self.names[class_id]}
+                for xyxy, score, class_id in zip(boxes, scores, class_ids, strict=True)
+            ]
+        }
+
+    def to_json(self) -> str:
+        """Return `to_dict()` as one line of JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)
+
+    def to_coco(self, image_id: int, category_ids: Sequence[int] | None = None) -> list[dict[str, Any]]:
+        """Return entries of a COCO results file.
+
+        Parameters
+        ----------
+        image_id : int
+            Id of the image in the annotation file.
+        category_ids : sequence of int, optional
+            Category id of each class. By default COCO's own (1 to 90) for COCO's 80 names, else the class ids.
+
+        Returns
+        -------
+        list of dict
+            `{"image_id": …, "category_id": …, "bbox": [x, y, width, height], "score": …}` in image pixels.
+        """
+        if category_ids is None:
+            category_ids = COCO_CATEGORY_IDS if self.names == COCO_NAMES else range(len(self.names))
+        xywh = self.xyxy.astype(np.float64)
+        xywh[:, 2:] -= xywh[:, :2]
+        return [
+            {"image_id": image_id, "category_id": category_ids[class_id], "bbox": bbox, "score": score}
+            for class_id, bbox, score in zip(self.class_ids.tolist(), xywh.tolist(), self.scores.tolist(), strict=True)
+        ]
+
+    def to_supervision(self) -> supervision.Detections:
+        """Return `supervision.Detections`, the class names under `data["class_name"]`.
+
+        Raises
+        ------
+        MissingDependencyError
+            supervision is not installed.
+        """
+        try:
+            import supervision
+        except ModuleNotFoundError as error:
+            raise MissingDependencyError("supervision", extra="supervision") from error
+        return supervision.Detections(
+            xyxy=self.xyxy.copy(),
+            confidence=self.scores.copy(),
+            class_id=self.class_ids.copy(),
+            data={"class_name": np.array([self.names[class_id] for class_id in self.class_ids], dtype=str)},
+        )
+
+
+def _shortest(values: NDArray[np.float32]) -> Any:
+    """Convert to Python floats with the fewest digits that are still the same float32."""
+    return values.astype(np.str_).astype(np.float64).tolist()

@@ -1,0 +1,200 @@
+"""From an image to detections."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from yoloxfast.classes import checked_names, resolve_classes
+from yoloxfast.postprocessing import PostProcessor
+from yoloxfast.preprocessing import PADDING, letterbox
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from yoloxfast.backends import Backend
+    from yoloxfast.classes import Classes
+    from yoloxfast.detections import Detections
+
+__all__ = ["Detector"]
+
+
+class Detector:
+    """A YOLOX model, ready to detect. Any number of threads may share one.
+
+    Input size, strides, number of classes, tensor names and dtypes are read from the model.
+
+    Parameters
+    ----------
+    model : str or path
+        An `.onnx` file as YOLOX's `export_onnx.py` writes it; or the name of an official model ("yolox-nano", "-tiny",
+        "-s", "-l", "-x"), which is downloaded once and verified.
+    backend : str, optional
+        Name of the runtime: "onnxruntime". By default the one that fits the file.
+    score_threshold : float, default 0.25
+        Least objectness times class score, 0 to 1.
+    iou_threshold : float, default 0.45
+        A box is suppressed if its IoU with a better one is above, 0 to 1.
+    class_agnostic : bool, default False
+        Whether boxes of different classes suppress one another.
+    classes : ids or names, optional
+        The only classes to detect.
+    max_detections : int, optional
+        Keep only this many of the best.
+    names : sequence of str, optional
+        Names of the classes. By default what the model's metadata say under "names", else COCO's if there are 80
+        classes, else "class 0" and so on.
+    device : int, default 0
+        Number of the GPU; ONNX Runtime runs on the CPU and takes only 0.
+    threads : int, optional
+        Threads of ONNX Runtime; by default one per core.
+
+    Attributes
+    ----------
+    input_size : (int, int)
+        Height and width of the network's input in pixels.
+    num_classes : int
+    names : tuple of str
+        Names of the classes.
+    backend : Backend
+        The runtime, with `name` and `describe()`.
+
+    Raises
+    ------
+    ModelError
+        The file is not a YOLOX model that this runtime can run.
+    FileNotFoundError
+        There is no such file.
+    ValueError, TypeError
+        An option out of range, an unknown class, not one name per class.
+    MissingDependencyError
+        The runtime is not installed; says how to install it.
+    ConnectionError
+        An official model could not be downloaded.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str],
+        *,
+        backend: str | None = None,
+        score_threshold: float = 0.25,
+        iou_threshold: float = 0.45,
+        class_agnostic: bool = False,
+        classes: Classes | None = None,
+        max_detections: int | None = None,
+        names: Sequence[str] | None = None,
+        device: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        from yoloxfast.backends import open_backend
+        from yoloxfast.models import find_model
+
+        self.backend: Backend = open_backend(find_model(model), backend=backend, device=device, threads=threads)
+        head = self.backend.head
+        self.input_size = head.input_size
+        self.num_classes = head.num_classes
+        if names is None:
+            names = _names_of(self.backend.metadata, head.num_classes)
+        self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names)
+        self.names = self._post.names
+        self._score_threshold = score_threshold
+        self._iou_threshold = iou_threshold
+        self._class_agnostic = class_agnostic
+        self._classes = None if classes is None else resolve_classes(classes, self.names)
+        self._max_detections = max_detections
+        self._check_options()
+
+    def detect(
+        self,
+        image: NDArray[np.uint8],
+        *,
+        score_threshold: float | None = None,
+        iou_threshold: float | None = None,
+        classes: Classes | None = None,
+    ) -> Detections:
+        """Detect objects in one image.
+
+        Parameters
+        ----------
+        image : ndarray of uint8, (height, width, 3)
+            BGR, as `cv2.imread` gives it; any size; crops and strided or flipped views will do.
+        score_threshold, iou_threshold, classes : optional
+            For this call, instead of the detector's own.
+
+        Returns
+        -------
+        Detections
+            Best score first, boxes in pixels of `image`. YOLOX's evaluator (`yolox/utils/boxes.py`, `postprocess`)
+            finds the same.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Not such an image, an option out of range, an unknown class.
+        EngineError
+            The runtime failed, or the detector is closed.
+        """
+        with self.backend.execution_context() as context:
+            _, scale = letterbox(image, self.input_size, out=context.input[0])
+            return self._postprocess(context.run()[0], scale, score_threshold, iou_threshold, classes)
+
+    def warmup(self, n: int = 1) -> None:
+        """Run the network `n` times, so that the first image does not wait for what a runtime does only once."""
+        with self.backend.execution_context() as context:
+            context.input[...] = PADDING
+            for _ in range(n):
+                context.run()
+
+    def close(self) -> None:
+        """Let go of the model. Calls under way in other threads end as usual; may be called again."""
+        self.backend.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _postprocess(
+        self,
+        raw: NDArray[Any],
+        scale: float,
+        score_threshold: float | None = None,
+        iou_threshold: float | None = None,
+        classes: Classes | None = None,
+    ) -> Detections:
+        return self._post(
+            raw,
+            scale=scale,
+            score_threshold=self._score_threshold if score_threshold is None else score_threshold,
+            iou_threshold=self._iou_threshold if iou_threshold is None else iou_threshold,
+            class_agnostic=self._class_agnostic,
+            classes=self._classes if classes is None else classes,
+            max_detections=self._max_detections,
+        )
+
+    def _check_options(self) -> None:
+        """Post-process an output in which nothing passes: that says now, not at the first image, what is wrong."""
+        nothing = np.full((self.backend.head.num_anchors, 5 + self.num_classes), -1, np.float32)
+        self._postprocess(nothing, 1.0)
+
+
+def _names_of(metadata: Any, num_classes: int) -> tuple[str, ...] | None:
+    """Read the "names" of a model's metadata, a list or a dict by class id; None if there are none that fit."""
+    try:
+        names = ast.literal_eval(metadata["names"])
+        if isinstance(names, dict):
+            names = [names[class_id] for class_id in range(num_classes)]
+        return checked_names(names, num_classes)
+    except (KeyError, SyntaxError, TypeError, ValueError):
+        return None

@@ -1,0 +1,85 @@
+"""Image files: read as a viewer shows them, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["SUFFIXES", "read_image", "write_image"]
+
+SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
+"""Names of files that a folder is searched for; a file that is named itself may have any."""
+
+_JPEG_START = b"\xff\xd8\xff"
+_JPEG_END = 0xD9
+_JPEG_MARKER = re.compile(rb"\xff+([^\x00\x01\xff\xd0-\xd7])")
+
+
+def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """Read an image file as BGR, whatever its suffix: rotated as its EXIF says, grey widened, transparency dropped.
+
+    Returns
+    -------
+    ndarray of uint8, (height, width, 3)
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ValueError
+        It is empty, truncated, or no image that OpenCV reads.
+    """
+    import cv2
+
+    content = Path(path).read_bytes()
+    if not content:
+        raise ValueError("the file is empty")
+    if content.startswith(_JPEG_START) and not _is_complete_jpeg(content):
+        raise ValueError("the JPEG file is truncated")
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError("not an image that OpenCV can read, or a truncated one")
+    return image  # type: ignore[return-value]  # IMREAD_COLOR gives uint8
+
+
+def write_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
+    """Write an image file in the format of its suffix: the whole file or none.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    ValueError
+        OpenCV knows no format of that suffix.
+    """
+    import cv2
+
+    path = Path(path)
+    try:
+        _, content = cv2.imencode(path.suffix, image)
+    except cv2.error as error:
+        raise ValueError(f"OpenCV writes no {path.suffix or 'files without suffix'}: {path}") from error
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        unfinished.write_bytes(content.tobytes())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _is_complete_jpeg(content: bytes) -> bool:
+    """Walk the segments to the end-of-image marker. OpenCV fills what is missing with grey and says nothing."""
+    position = len(_JPEG_START) - 1
+    while marker := _JPEG_MARKER.search(content, position):
+        if content[marker.start(1)] == _JPEG_END:
+            return True
+        length = content[marker.end() : marker.end() + 2]
+        position = marker.end() + int.from_bytes(length, "big")
+    return False

@@ -1,0 +1,117 @@
+"""The official models by name: downloaded once, checked always."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from yoloxfast.errors import MissingDependencyError, ModelError
+
+__all__ = ["MODELS_VARIABLE", "OFFICIAL_MODELS", "OfficialModel", "download", "find_model"]
+
+MODELS_VARIABLE = "YOLOXFAST_MODELS"
+"""Environment variable: a folder that is searched before anything is downloaded."""
+
+BASE_URL = "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0"
+
+_TIMEOUT_SECONDS = 30
+_RETRIES = 2
+
+
+@dataclass(frozen=True)
+class OfficialModel:
+    """A file of YOLOX release 0.1.1rc0 (Apache-2.0)."""
+
+    file: str
+    size: int
+    sha256: str
+
+
+OFFICIAL_MODELS = {
+    "yolox-nano": OfficialModel(
+        "yolox_nano.onnx", 3_659_407, "c789161ed43c8269fcd4e67c67eeeb4e80c622da2eb296a20bc6007bd18a0b7d"
+    ),
+    "yolox-tiny": OfficialModel(
+        "yolox_tiny.onnx", 20_219_662, "427cc366d34e27ff7a03e2899b5e3671425c262ea2291f88bb942bc1cc70b0f7"
+    ),
+    "yolox-s": OfficialModel(
+        "yolox_s.onnx", 35_858_002, "c5c2d13e59ae883e6af3b45daea64af4833a4951c92d116ec270d9ddbe998063"
+    ),
+    "yolox-l": OfficialModel(
+        "yolox_l.onnx", 216_746_733, "7860ae79de6c89a3c1eb72ae9a2756c0ccfbe04b7791bb5880afabd97855a411"
+    ),
+    "yolox-x": OfficialModel(
+        "yolox_x.onnx", 396_142_663, "c892d7aaf1c4746d8a4d675bec669a4db4f434b4ee1efb654bc9b353379c7c55"
+    ),
+}
+
+
+def find_model(model: str | os.PathLike[str]) -> Path:
+    """Return the file of a model: the path itself, or for an official name the verified file, downloaded if need be."""
+    return download(model) if isinstance(model, str) and model in OFFICIAL_MODELS else Path(model)
+
+
+def download(name: str) -> Path:
+    """Return the verified file of an official model, downloading it if need be.
+
+    A file of that model in the folder that `YOLOXFAST_MODELS` names comes first, then the cache, then the network.
+    A download is complete and verified before it takes its place in the cache.
+
+    Raises
+    ------
+    ValueError
+        No official model has that name.
+    ModelError
+        The file is not the official one (its SHA-256 differs).
+    ConnectionError
+        It could not be downloaded.
+    MissingDependencyError
+        pooch or tqdm is not installed.
+    """
+    if name not in OFFICIAL_MODELS:
+        raise ValueError(f"unknown model {name!r}, expected one of {', '.join(OFFICIAL_MODELS)}")
+    model = OFFICIAL_MODELS[name]
+    folder = os.environ.get(MODELS_VARIABLE)
+    if folder and (path := Path(folder, model.file)).is_file():
+        _check_hash(path, model)
+        return path
+    return _fetch(model)
+
+
+def _check_hash(path: Path, model: OfficialModel) -> None:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    if digest.hexdigest() != model.sha256:
+        raise ModelError(
+            f"{path} is not the official {model.file}: expected {model.size} bytes of SHA-256 {model.sha256},"
+            f" got {path.stat().st_size} bytes of {digest.hexdigest()}"
+        )
+
+
+def _fetch(model: OfficialModel) -> Path:
+    try:
+        import pooch
+        import tqdm  # noqa: F401  # pooch shows progress with it
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(str(error.name), extra="download") from error
+    url = f"{BASE_URL}/{model.file}"
+    pooch.get_logger().setLevel("WARNING")
+    downloader = pooch.HTTPDownloader(progressbar=True, timeout=_TIMEOUT_SECONDS)
+    cache = pooch.create(
+        path=pooch.os_cache("yoloxfast"),
+        base_url=f"{BASE_URL}/",
+        registry={model.file: f"sha256:{model.sha256}"},
+        retry_if_failed=_RETRIES,
+    )
+    try:
+        return Path(cache.fetch(model.file, downloader=downloader))
+    except OSError as error:
+        raise ConnectionError(
+            f"could not download {url} ({error}); put {model.file} into a folder and name that in {MODELS_VARIABLE}"
+        ) from error
+    except ValueError as error:
+        raise ModelError(f"{url} is not the official {model.file}: its SHA-256 is not {model.sha256}") from error

@@ -1,0 +1,162 @@
+"""From the raw output of a network to detections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from yoloxfast import _core
+from yoloxfast.classes import checked_names, default_names, resolve_classes
+from yoloxfast.detections import Detections
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from yoloxfast.classes import Classes
+
+__all__ = ["PostProcessor", "nms"]
+
+
+class PostProcessor:
+    """Turns raw outputs of one model into detections. Computes grid and strides once; any thread may use it.
+
+    Parameters
+    ----------
+    input_size : (int, int)
+        Height and width of the network's input in pixels.
+    num_classes : int, default 80
+    strides : sequence of int, default (8, 16, 32)
+        Strides of the levels, in the order of the raw output; (8, 16, 32, 64) for P6 models.
+    names : sequence of str, optional
+        Names of the classes; COCO's by default if there are 80.
+
+    Raises
+    ------
+    ValueError
+        A size, stride or number of classes that no model has, or not one name per class.
+    """
+
+    def __init__(
+        self,
+        input_size: tuple[int, int],
+        num_classes: int = 80,
+        strides: Sequence[int] = (8, 16, 32),
+        *,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        height, width = input_size
+        self._core = _core.PostProcessor(height, width, num_classes, strides)
+        self.names = default_names(num_classes) if names is None else checked_names(names, num_classes)
+
+    def decode(self, raw: NDArray[Any]) -> NDArray[np.float32]:
+        """Decode every row of a raw output into a new array.
+
+        Parameters
+        ----------
+        raw : ndarray of float32 or float16, (anchors, 5 + classes)
+            Left as it is.
+
+        Returns
+        -------
+        ndarray of float32, (anchors, 5 + classes)
+            `cx, cy, w, h` in network pixels (formula: YOLOX, `yolo_head.py`, `decode_outputs`), then objectness and
+            class scores as they are.
+
+        Raises
+        ------
+        TypeError
+            Not an array, or of another dtype.
+        ValueError
+            Another number of anchors or columns than the model has.
+        """
+        return self._core.decode(raw)
+
+    def __call__(
+        self,
+        raw: NDArray[Any],
+        *,
+        scale: float = 1.0,
+        score_threshold: float = 0.25,
+        iou_threshold: float = 0.45,
+        class_agnostic: bool = False,
+        classes: Classes | None = None,
+        max_detections: int | None = None,
+    ) -> Detections:
+        """Find the detections of one image, as YOLOX's evaluator does (`yolox/utils/boxes.py`, `postprocess`).
+
+        An anchor is a candidate if objectness times its best class score is at least `score_threshold`. Candidates that
+        overlap a better one of the same class with an IoU above `iou_threshold` are suppressed. An anchor with a value
+        that is not finite is no candidate. Equal scores: the lower anchor first.
+
+        Parameters
+        ----------
+        raw : ndarray of float32 or float16, (anchors, 5 + classes)
+            Left as it is.
+        scale : float, default 1.0
+            Network pixels per image pixel, as `letterbox` returned it.
+        score_threshold, iou_threshold : float, default 0.25 and 0.45
+            From 0 to 1.
+        class_agnostic : bool, default False
+            Whether boxes of different classes suppress one another.
+        classes : ids or names, optional
+            Keep only anchors whose best class is one of these; the others suppress nothing.
+        max_detections : int, optional
+            Keep only this many of the best.
+
+        Returns
+        -------
+        Detections
+            Best score first, boxes in image pixels.
+
+        Raises
+        ------
+        TypeError
+            `raw` is not an array, or of another dtype.
+        ValueError
+            Another number of anchors or columns than the model has; scores above 1 (without a sigmoid in the network);
+            an option out of range; an unknown class.
+        """
+        class_ids = None if classes is None else resolve_classes(classes, self.names)
+        found = self._core.run(raw, scale, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)
+        return Detections(*found, self.names)
+
+
+def nms(
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    class_ids: NDArray[np.integer[Any]] | None = None,
+    *,
+    iou_threshold: float = 0.45,
+) -> NDArray[np.int64]:
+    """Suppress boxes that overlap a better one: exact greedy non-maximum suppression.
+
+    Parameters
+    ----------
+    boxes : ndarray of float32, (N, 4)
+        `x1, y1, x2, y2`.
+    scores : ndarray of float32, (N,)
+    class_ids : ndarray of integers, (N,), optional
+        Boxes suppress only boxes of the same class; without, all suppress one another.
+    iou_threshold : float, default 0.45
+        From 0 to 1; a box is suppressed if its IoU with a better one that was kept is above.
+
+    Returns
+    -------
+    ndarray of int64, (M,)
+        Indices of the boxes that are kept, best score first; equal scores: lower index first. A box whose corners or
+        score are not finite is not kept.
+
+    Raises
+    ------
+    TypeError
+        Not arrays, or of other dtypes.
+    ValueError
+        Other shapes, or a threshold out of range.
+    """
+    groups: Any = class_ids
+    if isinstance(class_ids, np.ndarray) and np.issubdtype(class_ids.dtype, np.integer):
+        groups = class_ids.astype(np.int64, copy=False)
+    return _core.nms(boxes, scores, groups, iou_threshold)

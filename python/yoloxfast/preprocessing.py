@@ -1,0 +1,98 @@
+"""From an image to the input of a network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Tensor = TypeVar("Tensor", bound=np.floating[Any])
+
+__all__ = ["PADDING", "check_image", "letterbox"]
+
+PADDING = 114
+"""Grey level of the border, in all three channels."""
+
+
+def letterbox(
+    image: NDArray[np.uint8], size: tuple[int, int], *, out: NDArray[Any] | None = None
+) -> tuple[NDArray[Any], float]:
+    """Fit an image into the input of a network, as YOLOX does.
+
+    The image is resized, up or down and keeping its aspect ratio, to the largest that fits, and lies in the top left
+    corner; the rest is 114. The values equal those of YOLOX's `preproc` (`yolox/data/data_augment.py`), with one
+    exception: where that fails because a very long image would become 0 pixels wide or high, this makes it 1.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, (height, width, 3)
+        BGR, as `cv2.imread` gives it. Crops and strided or flipped views will do.
+    size : (int, int)
+        Height and width of the network's input in pixels.
+    out : ndarray of float32 or float16, (3, height, width), optional
+        Where to write the result, such as the input buffer of a network.
+
+    Returns
+    -------
+    tensor : ndarray, (3, height, width)
+        `out`, or a new float32 array: planes B, G, R with values 0..255.
+    scale : float
+        Network pixels per image pixel. Boxes in image pixels are boxes in network pixels divided by it.
+
+    Raises
+    ------
+    TypeError
+        `image` is not a uint8 array, or `out` is of no float dtype that networks take.
+    ValueError
+        `image` is not (height, width, 3) or is empty, `size` is not positive, or `out` is not of that size.
+    """
+    import cv2
+
+    check_image(image)
+    height, width = size
+    if height < 1 or width < 1:
+        raise ValueError(f"size must be (height, width) in pixels, got {size}")
+    if out is None:
+        out = np.empty((3, height, width), np.float32)
+    else:
+        _check_out(out, (3, height, width))
+    image_height, image_width, _ = image.shape
+    scale = min(height / image_height, width / image_width)
+    rows, columns = max(1, int(image_height * scale)), max(1, int(image_width * scale))
+    resized = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    out[:, :rows, :columns] = resized.transpose(2, 0, 1)
+    out[:, :rows, columns:] = PADDING
+    out[:, rows:] = PADDING
+    return out, scale
+
+
+def check_image(image: Any) -> None:
+    """Raise `TypeError` or `ValueError`, saying what to do, unless `image` is a BGR image."""
+    if image is None:
+        raise TypeError("image is None: cv2.imread returns None for a file that it cannot read")
+    if not isinstance(image, np.ndarray):
+        raise TypeError(f"image must be a NumPy array, got {type(image).__name__}: read files with cv2.imread")
+    if image.dtype != np.uint8:
+        raise TypeError(f"image must be uint8 with values 0..255, got {image.dtype}")
+    expected = "image must be (height, width, 3) in BGR order"
+    if image.ndim == 2:  # noqa: PLR2004
+        raise ValueError(f"{expected}, got grey {image.shape}: cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)")
+    if image.ndim == 3 and image.shape[2] == 4:  # noqa: PLR2004
+        raise ValueError(f"{expected}, got four channels {image.shape}: cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)")
+    if image.ndim != 3 or image.shape[2] != 3:  # noqa: PLR2004
+        raise ValueError(f"{expected}, got {image.shape}")
+    if image.size == 0:
+        raise ValueError(f"image is empty: {image.shape}")
+
+
+def _check_out(out: Any, shape: tuple[int, int, int]) -> None:
+    if not isinstance(out, np.ndarray) or out.dtype not in (np.float32, np.float16):
+        kind = out.dtype if isinstance(out, np.ndarray) else type(out).__name__
+        raise TypeError(f"out must be an array of float32 or float16, got {kind}")
+    if out.shape != shape:
+        raise ValueError(f"out must be {shape}, got {out.shape}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")

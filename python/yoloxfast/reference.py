@@ -1,0 +1,137 @@
+"""The same functions in plain NumPy and OpenCV: specification, test oracle and baseline of the benchmarks.
+
+Written as YOLOX's own Python is (`yolox/utils/demo_utils.py`, `yolox/utils/boxes.py`), for reading, not for speed: the
+grid is built on every call, every anchor is decoded, classes are suppressed one after the other. Arguments are not
+checked. Only rows that are not finite, which YOLOX does not consider, are treated beyond it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from yoloxfast.classes import default_names, resolve_classes
+from yoloxfast.detections import Detections
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from yoloxfast.classes import Classes
+
+__all__ = ["decode", "letterbox", "nms", "postprocess"]
+
+
+def letterbox(
+    image: NDArray[np.uint8], size: tuple[int, int], *, out: NDArray[Any] | None = None
+) -> tuple[NDArray[Any], float]:
+    """Fit an image into the input of a network: specification of `yoloxfast.letterbox`."""
+    height, width = size
+    canvas = np.full((height, width, 3), 114, np.uint8)
+    scale = min(height / image.shape[0], width / image.shape[1])
+    rows, columns = max(1, int(image.shape[0] * scale)), max(1, int(image.shape[1] * scale))
+    canvas[:rows, :columns] = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    tensor = np.ascontiguousarray(canvas.transpose(2, 0, 1), dtype=np.float32)
+    if out is None:
+        return tensor, scale
+    out[...] = tensor
+    return out, scale
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def decode(raw: NDArray[Any], input_size: tuple[int, int], strides: Sequence[int] = (8, 16, 32)) -> NDArray[np.float32]:
+    """Decode every row of a raw output: specification of `yoloxfast.PostProcessor.decode`."""
+    height, width = input_size
+    cells, cell_strides = [], []
+    for stride in strides:
+        x, y = np.meshgrid(np.arange(-(-width // stride)), np.arange(-(-height // stride)))
+        cells.append(np.stack((x, y), axis=2).reshape(-1, 2))
+        cell_strides.append(np.full((x.size, 1), stride))
+    grid = np.concatenate(cells).astype(np.float32)
+    stride_of_cell = np.concatenate(cell_strides).astype(np.float32)
+
+    decoded = raw.astype(np.float32)
+    decoded[:, :2] = (decoded[:, :2] + grid) * stride_of_cell
+    # The exponential is rounded to float32 once, which makes it the same number everywhere.
+    decoded[:, 2:4] = np.exp(decoded[:, 2:4].astype(np.float64)).astype(np.float32) * stride_of_cell
+    return decoded
+
+
+def nms(
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    class_ids: NDArray[np.integer[Any]] | None = None,
+    *,
+    iou_threshold: float = 0.45,
+) -> NDArray[np.int64]:
+    """Suppress boxes that overlap a better one: specification of `yoloxfast.nms`."""
+    finite = np.isfinite(boxes).all(axis=1) & np.isfinite(scores)
+    if class_ids is None:
+        class_ids = np.zeros(len(boxes), np.int64)
+    kept = [
+        _nms_one_class(boxes, scores, np.flatnonzero(finite & (class_ids == class_id)), iou_threshold)
+        for class_id in np.unique(class_ids)
+    ]
+    indices = np.sort(np.concatenate([np.zeros(0, np.int64), *kept]))
+    return indices[np.argsort(-scores[indices], kind="stable")]
+
+
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def _nms_one_class(
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], indices: NDArray[np.int64], iou_threshold: float
+) -> NDArray[np.int64]:
+    x1, y1, x2, y2 = boxes.T
+    order = indices[np.argsort(-scores[indices], kind="stable")]
+    kept = []
+    areas = (x2 - x1) * (y2 - y1)
+    while order.size > 0:
+        best, others = order[0], order[1:]
+        kept.append(best)
+        width = np.maximum(np.minimum(x2[best], x2[others]) - np.maximum(x1[best], x1[others]), 0)
+        height = np.maximum(np.minimum(y2[best], y2[others]) - np.maximum(y1[best], y1[others]), 0)
+        intersection = width * height
+        iou = intersection / (areas[best] + areas[others] - intersection)
+        order = others[~(iou > iou_threshold)]
+    return np.array(kept, np.int64)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def postprocess(
+    raw: NDArray[Any],
+    input_size: tuple[int, int],
+    strides: Sequence[int] = (8, 16, 32),
+    *,
+    names: Sequence[str] | None = None,
+    scale: float = 1.0,
+    score_threshold: float = 0.25,
+    iou_threshold: float = 0.45,
+    class_agnostic: bool = False,
+    classes: Classes | None = None,
+    max_detections: int | None = None,
+) -> Detections:
+    """Find the detections of one image: specification of calling a `yoloxfast.PostProcessor`."""
+    decoded = decode(raw, input_size, strides)
+    names = default_names(raw.shape[1] - 5) if names is None else tuple(names)
+
+    boxes = np.empty((len(decoded), 4), np.float32)
+    boxes[:, 0] = decoded[:, 0] - decoded[:, 2] / 2
+    boxes[:, 1] = decoded[:, 1] - decoded[:, 3] / 2
+    boxes[:, 2] = decoded[:, 0] + decoded[:, 2] / 2
+    boxes[:, 3] = decoded[:, 1] + decoded[:, 3] / 2
+    boxes_in_image = boxes / np.float32(scale)
+
+    class_ids = decoded[:, 5:].argmax(axis=1)
+    scores = decoded[:, 4] * decoded[np.arange(len(decoded)), 5 + class_ids]
+    candidates = np.flatnonzero(scores >= score_threshold)
+    finite = np.isfinite(raw[candidates]).all(axis=1) & np.isfinite(boxes_in_image[candidates]).all(axis=1)
+    candidates = candidates[finite]
+    if classes is not None:
+        candidates = candidates[np.isin(class_ids[candidates], resolve_classes(classes, names))]
+
+    groups = None if class_agnostic else class_ids[candidates]
+    kept = nms(boxes[candidates], scores[candidates], groups, iou_threshold=iou_threshold)
+    best = candidates[kept][:max_detections]
+    return Detections(boxes_in_image[best], scores[best], class_ids[best], names)

@@ -1,0 +1,81 @@
+//! Arguments from Python: NumPy arrays borrowed as the slices that the core takes, and counts.
+
+use half::f16;
+use numpy::ndarray::{Dimension, Ix2};
+use numpy::{
+    Element, PyArray, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray, PyUntypedArray, PyUntypedArrayMethods,
+};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+
+/// A raw output in one of the dtypes that networks put out.
+pub(crate) enum RawArray<'py> {
+    Single(PyReadonlyArray<'py, f32, Ix2>),
+    Half(PyReadonlyArray<'py, f16, Ix2>),
+}
+
+impl<'py> RawArray<'py> {
+    pub(crate) fn borrow(raw: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let array = untyped(raw, "raw output")?;
+        if array.ndim() != 2 {
+            let shape = shape(array);
+            let message =
+                format!("raw output has shape {shape}, expected (anchors, 5 + classes): one image of a batch");
+            return Err(PyValueError::new_err(message));
+        }
+        if array.dtype().is_equiv_to(&numpy::dtype::<f16>(raw.py())) {
+            borrow(raw, "raw output").map(Self::Half)
+        } else if array.dtype().is_equiv_to(&numpy::dtype::<f32>(raw.py())) {
+            borrow(raw, "raw output").map(Self::Single)
+        } else {
+            let message = format!("raw output has dtype {}, expected float32 or float16", array.dtype());
+            Err(PyTypeError::new_err(message))
+        }
+    }
+}
+
+/// Borrows an array of exactly this dtype and rank. One that is not C-contiguous and aligned is copied first, so
+/// `as_slice` gives its values in C order.
+pub(crate) fn borrow<'py, T: Element, D: Dimension>(
+    value: &Bound<'py, PyAny>,
+    name: &str,
+) -> PyResult<PyReadonlyArray<'py, T, D>> {
+    let array = untyped(value, name)?;
+    let (actual, expected) = (array.dtype(), numpy::dtype::<T>(value.py()));
+    if !actual.is_equiv_to(&expected) {
+        return Err(PyTypeError::new_err(format!("{name} has dtype {actual}, expected {expected}")));
+    }
+    if D::NDIM != Some(array.ndim()) {
+        let rank = D::NDIM.unwrap_or_default();
+        return Err(PyValueError::new_err(format!("{name} has shape {}, expected {rank} dimensions", shape(array))));
+    }
+    let array =
+        if array.is_c_contiguous() && array.is_aligned() { value.clone() } else { value.call_method0("copy")? };
+    Ok(array.cast_into::<PyArray<T, D>>()?.try_readonly()?)
+}
+
+fn untyped<'a, 'py>(value: &'a Bound<'py, PyAny>, name: &str) -> PyResult<&'a Bound<'py, PyUntypedArray>> {
+    value.cast::<PyUntypedArray>().map_err(|_| {
+        let kind = value.get_type().name().map_or_else(|_| "something else".to_owned(), |name| name.to_string());
+        PyTypeError::new_err(format!("{name} is a {kind}, expected a NumPy array"))
+    })
+}
+
+fn shape(array: &Bound<'_, PyUntypedArray>) -> String {
+    let sides: Vec<String> = array.shape().iter().map(ToString::to_string).collect();
+    if let [side] = &sides[..] { format!("({side},)") } else { format!("({})", sides.join(", ")) }
+}
+
+/// A Python int that counts something; a negative one is a `ValueError`, not PyO3's `OverflowError`.
+#[derive(Clone, Copy)]
+pub(crate) struct Count(pub(crate) usize);
+
+impl FromPyObject<'_, '_> for Count {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let number: i64 = value.extract()?;
+        let message = || PyValueError::new_err(format!("expected a whole number of at least 0, got {number}"));
+        usize::try_from(number).map(Self).map_err(|_| message())
+    }
+}

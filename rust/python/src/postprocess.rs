@@ -1,0 +1,83 @@
+use numpy::ndarray::Ix2;
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use yoloxfast_core::{Detections, Element, Error, Grid, Options, RawOutput};
+
+use crate::arguments::{Count, RawArray};
+use crate::error::to_py;
+
+/// Boxes, scores and class ids of one image.
+type DetectionArrays<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<i64>>);
+
+#[pyclass(frozen, module = "yoloxfast._core")]
+pub(crate) struct PostProcessor {
+    core: yoloxfast_core::PostProcessor,
+}
+
+#[pymethods]
+impl PostProcessor {
+    #[new]
+    fn new(height: Count, width: Count, num_classes: Count, strides: Vec<Count>) -> PyResult<Self> {
+        let strides: Vec<usize> = strides.into_iter().map(|stride| stride.0).collect();
+        let core = Grid::new(height.0, width.0, &strides)
+            .and_then(|grid| yoloxfast_core::PostProcessor::new(grid, num_classes.0))
+            .map_err(to_py)?;
+        Ok(Self { core })
+    }
+
+    fn decode<'py>(&self, py: Python<'py>, raw: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        match RawArray::borrow(raw)? {
+            RawArray::Single(raw) => self.decode_typed(py, &raw),
+            RawArray::Half(raw) => self.decode_typed(py, &raw),
+        }
+    }
+
+    #[pyo3(signature = (raw, scale, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections))]
+    #[expect(clippy::too_many_arguments, reason = "the options of one call, as Python passes them")]
+    fn run<'py>(
+        &self,
+        py: Python<'py>,
+        raw: &Bound<'py, PyAny>,
+        scale: f32,
+        score_threshold: f32,
+        iou_threshold: f32,
+        class_agnostic: bool,
+        class_ids: Option<Vec<Count>>,
+        max_detections: Option<Count>,
+    ) -> PyResult<DetectionArrays<'py>> {
+        let class_ids = class_ids.map(|ids| ids.into_iter().map(|id| id.0).collect());
+        let max_detections = max_detections.map(|count| count.0);
+        let options = Options { scale, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections };
+        match RawArray::borrow(raw)? {
+            RawArray::Single(raw) => self.run_typed(py, &raw, &options),
+            RawArray::Half(raw) => self.run_typed(py, &raw, &options),
+        }
+    }
+}
+
+impl PostProcessor {
+    fn decode_typed<'py, T: Element + numpy::Element>(
+        &self,
+        py: Python<'py>,
+        raw: &PyReadonlyArray<'py, T, Ix2>,
+    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let (values, [anchors, columns]) = (raw.as_slice()?, [raw.shape()[0], raw.shape()[1]]);
+        let decoded = py.detach(|| self.core.decode(RawOutput::new(values, anchors, columns)?));
+        decoded.map_err(to_py)?.into_pyarray(py).reshape([anchors, columns])
+    }
+
+    fn run_typed<'py, T: Element + numpy::Element>(
+        &self,
+        py: Python<'py>,
+        raw: &PyReadonlyArray<'py, T, Ix2>,
+        options: &Options,
+    ) -> PyResult<DetectionArrays<'py>> {
+        let (values, [anchors, columns]) = (raw.as_slice()?, [raw.shape()[0], raw.shape()[1]]);
+        let found = py.detach(|| -> Result<Detections, Error> {
+            self.core.run(RawOutput::new(values, anchors, columns)?, options)
+        });
+        let Detections { xyxy, scores, class_ids } = found.map_err(to_py)?;
+        let xyxy = xyxy.into_flattened().into_pyarray(py).reshape([scores.len(), 4])?;
+        Ok((xyxy, scores.into_pyarray(py), class_ids.into_pyarray(py)))
+    }
+}
