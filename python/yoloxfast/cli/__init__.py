@@ -1,0 +1,65 @@
+"""The command line: `yoloxfast detect`, `info`, `download`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from yoloxfast import __version__
+from yoloxfast.cli import detect, download, info
+from yoloxfast.errors import EngineError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+_FAILURE = 2
+_INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the arguments."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_FAILURE, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows the program's name; by default that of this process.
+
+    Returns
+    -------
+    int
+        Exit status: 0; 1 if some images could not be read; 2 for a bad option or model, or output that cannot be
+        written (one line on stderr); 130 after Ctrl-C.
+    """
+    try:
+        options = _parser().parse_args(arguments)
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        print("yoloxfast: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Who read our output has left; Python must not try to flush the rest at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILURE
+    except (EngineError, MissingDependencyError, OSError, ValueError) as error:
+        print(f"yoloxfast: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return _FAILURE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="yoloxfast", description="YOLOX object detection.")
+    parser.add_argument("--version", action="version", version=f"yoloxfast {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (detect, info, download):
+        command.add_parser(commands)
+    return parser

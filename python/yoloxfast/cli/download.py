@@ -1,0 +1,31 @@
+"""`yoloxfast download`: official models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from yoloxfast.models import MODELS_VARIABLE, OFFICIAL_MODELS, download
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "download",
+        help="download official models",
+        description="Download official models (YOLOX release 0.1.1rc0, Apache-2.0), verify them and print where they"
+        f" lie. A folder named in the environment variable {MODELS_VARIABLE} is searched first.",
+    )
+    parser.add_argument(
+        "names", metavar="NAME", nargs="+", choices=tuple(OFFICIAL_MODELS), help=f"{', '.join(OFFICIAL_MODELS)}"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Download; return the exit status."""
+    for name in options.names:
+        print(download(name))
+    return 0

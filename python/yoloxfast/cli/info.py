@@ -1,0 +1,40 @@
+"""`yoloxfast info`: what a model is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from yoloxfast.detector import Detector
+from yoloxfast.models import find_model
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "info",
+        help="say what a model is",
+        description="Say what a model is: its input, output, classes and runtime. Runs it once, to be sure.",
+    )
+    parser.add_argument("model", metavar="MODEL", help="model file, or name of an official model")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print; return the exit status."""
+    path = find_model(options.model)
+    with Detector(path) as detector:
+        head = detector.backend.head
+        facts = {
+            "model": f"{path} ({path.stat().st_size:,} bytes)",
+            **detector.backend.describe(),
+            "input size": "{} x {} (height x width)".format(*head.input_size),
+            "strides": ", ".join(map(str, head.strides)),
+            "anchors": str(head.num_anchors),
+            "classes": f"{head.num_classes}: {', '.join(detector.names)}",
+        }
+    for key, value in facts.items():
+        print(f"{key:<12}{value}")
+    return 0
