@@ -1,0 +1,44 @@
+"""Fixtures: toy networks for every clone, real models and photos where they are at hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import toy_network
+import yoloxfast
+from locations import DATA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real models, photos and golden detections."""
+    if not DATA.is_dir():
+        pytest.skip(f"real models and photos are not at hand: no folder {DATA} (YOLOXFAST_DATA names another)")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy_network.build(tmp_path_factory.mktemp("toy") / "toy.onnx")
+
+
+@pytest.fixture
+def toy_detector(toy_model: Path) -> Iterator[yoloxfast.Detector]:
+    with yoloxfast.Detector(toy_model, threads=1) as detector:
+        yield detector
+
+
+@pytest.fixture
+def image() -> NDArray[np.uint8]:
+    """Blocks of colour, so that cells differ."""
+    blocks = np.random.default_rng(1).integers(0, 256, (6, 9, 3), np.uint8)
+    return np.kron(blocks, np.ones((20, 20, 1), np.uint8))

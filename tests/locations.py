@@ -1,0 +1,9 @@
+"""Where things lie."""
+
+import os
+from pathlib import Path
+
+PROJECT = Path(__file__).parent.parent
+
+DATA = Path(os.environ.get("YOLOXFAST_DATA", PROJECT / "../shared/data"))
+"""Real models, photos and golden detections; may be absent."""

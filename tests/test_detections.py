@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from yoloxfast import Detections, MissingDependencyError
+from yoloxfast.classes import COCO_CATEGORY_IDS, COCO_NAMES
+
+NAMES = ("cat", "dog", "fish")
+
+
+def three(names: tuple[str, ...] = NAMES) -> Detections:
+    xyxy = np.array([[1.5, 2, 11.5, 22], [0.1, 0, 5, 5], [-3, 4, 700, 8]], np.float32)
+    return Detections(xyxy, np.array([0.9, 0.5, 0.1], np.float32), np.array([2, 0, 2]), names)
+
+
+def none() -> Detections:
+    return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), NAMES)
+
+
+def test_iteration_gives_one_detection_each() -> None:
+    first, second, third = three()
+    assert (first.name, second.name, third.name) == ("fish", "cat", "fish")
+    assert (first.class_id, type(first.class_id)) == (2, int)
+    assert isinstance(first.score, float)
+    assert first.score == np.float32(0.9)
+    x1, y1, x2, y2 = first.xyxy
+    assert (x1, y1, x2, y2) == (1.5, 2, 11.5, 22)
+    assert list(none()) == []
+
+
+def test_indexing() -> None:
+    detections = three()
+    assert detections[0].name == "fish"
+    assert detections[-1].xyxy.tolist() == [-3, 4, 700, 8]
+    assert detections[np.int64(1)].name == "cat"
+    with pytest.raises(IndexError):
+        detections[3]
+    fish = detections[detections.class_ids == 2]
+    assert isinstance(fish, Detections)
+    assert fish.scores.tolist() == detections.scores[[0, 2]].tolist()
+    assert detections[[0, 2]] == fish
+    assert detections[[True, False, True]] == fish
+    assert detections[::2] == fish
+    assert detections[np.array([2, 0])].class_ids.tolist() == [2, 2]
+    assert len(detections[[]]) == len(detections[:0]) == 0
+    assert len(none()[np.zeros(0, bool)]) == 0
+
+
+def test_detections_are_frozen_and_compare_by_value() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        three().names = ()  # type: ignore[misc]
+    assert three() == three()
+    assert three() != three()[:2]
+    assert three() != three(("a", "b", "c"))
+    assert three() != "three"
+
+
+def test_arrays_of_different_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"expected boxes \(N, 4\)"):
+        Detections(np.zeros((2, 4), np.float32), np.zeros(3, np.float32), np.zeros(3, np.int64), NAMES)
+    with pytest.raises(ValueError, match=r"got \(2, 5\)"):
+        Detections(np.zeros((2, 5), np.float32), np.zeros(2, np.float32), np.zeros(2, np.int64), NAMES)
+
+
+def test_json_is_short_and_exact() -> None:
+    detections = three()
+    text = detections.to_json()
+    assert '"xyxy": [0.1, 0.0, 5.0, 5.0], "score": 0.5, "class_id": 0, "name": "cat"' in text
+    assert json.loads(text) == detections.to_dict()
+    back = np.array([found["xyxy"] for found in detections.to_dict()["detections"]], np.float32)
+    np.testing.assert_array_equal(back, detections.xyxy)
+    assert json.loads(none().to_json()) == {"detections": []}
+
+
+def test_coco_results() -> None:
+    results = three().to_coco(139)
+    assert results[0] == {
+        "image_id": 139,
+        "category_id": 2,
+        "bbox": [1.5, 2.0, 10.0, 20.0],
+        "score": pytest.approx(0.9),
+    }
+    assert [result["category_id"] for result in three().to_coco(1, category_ids=(10, 20, 30))] == [30, 10, 30]
+    assert [result["category_id"] for result in three(COCO_NAMES).to_coco(1)] == [3, 1, 3]
+    assert json.loads(json.dumps(results)) == results
+    assert none().to_coco(1) == []
+
+
+def test_coco_category_ids_are_those_of_the_annotation_files() -> None:
+    assert len(COCO_NAMES) == len(COCO_CATEGORY_IDS) == 80
+    known = {"person": 1, "stop sign": 13, "backpack": 27, "dining table": 67, "toothbrush": 90, "cell phone": 77}
+    assert {name: COCO_CATEGORY_IDS[COCO_NAMES.index(name)] for name in known} == known
+
+
+def test_supervision_detections() -> None:
+    supervision = pytest.importorskip("supervision")
+    for detections in (three(), none()):
+        converted = detections.to_supervision()
+        assert isinstance(converted, supervision.Detections)
+        assert len(converted) == len(detections)
+        np.testing.assert_array_equal(converted.xyxy, detections.xyxy)
+        np.testing.assert_array_equal(converted.confidence, detections.scores)
+        np.testing.assert_array_equal(converted.class_id, detections.class_ids)
+        assert list(converted["class_name"]) == [detection.name for detection in detections]
+    only_fish = three().to_supervision()
+    assert only_fish[only_fish.class_id == 2].xyxy.shape == (2, 4)  # type: ignore[union-attr]
+
+
+def test_supervision_missing_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'yoloxfast\[supervision\]'"):
+        three().to_supervision()
+
+
+@pytest.mark.parametrize("shape", [(480, 640), (1, 1), (30, 20), (2000, 3000), (200, 3840)])
+def test_drawing_marks_a_copy(shape: tuple[int, int]) -> None:
+    image = np.full((*shape, 3), 128, np.uint8)
+    drawn = three().draw(image)
+    assert (image == 128).all()
+    assert drawn.shape == image.shape
+    assert drawn.dtype == np.uint8
+    assert (drawn != 128).any()
+    np.testing.assert_array_equal(none().draw(image), image)
+
+
+def test_drawing_frames_the_box_in_the_colour_of_its_class() -> None:
+    from yoloxfast.drawing import class_color
+
+    xyxy = np.array([[50, 60, 150, 160]], np.float32)
+    detections = Detections(xyxy, np.ones(1, np.float32), np.array([1]), NAMES)
+    drawn = detections.draw(np.zeros((480, 640, 3), np.uint8))
+    for x, y in ((50, 100), (150, 100), (100, 160), (145, 60)):
+        np.testing.assert_allclose(drawn[y, x], class_color(1), atol=40)
+    assert (drawn[70:150, 60:140] == 0).all()
+    assert (drawn[200:] == 0).all()
+
+
+def test_colours_of_classes_differ() -> None:
+    from yoloxfast.drawing import class_color
+
+    colors = np.array([class_color(class_id) for class_id in range(80)])
+    assert len(np.unique(colors, axis=0)) == 80
+    neighbours = np.abs(np.diff(colors, axis=0)).max(axis=1)
+    assert neighbours.min() > 100
+
+
+@pytest.mark.parametrize("view", [lambda image: image[::-1, ::2], lambda image: image[..., ::-1]])
+def test_drawing_on_views_and_on_boxes_far_outside(view: Any) -> None:
+    xyxy = np.array([[-1e30, -1e30, 1e30, 1e30], [1e9, 5, 2e9, 9]], np.float32)
+    detections = Detections(xyxy, np.ones(2, np.float32), np.array([0, 1]), NAMES)
+    image = view(np.zeros((100, 200, 3), np.uint8))
+    assert detections.draw(image).shape == image.shape
+
+
+def test_drawing_refuses_what_is_no_image() -> None:
+    with pytest.raises(ValueError, match="grey"):
+        three().draw(np.zeros((5, 5), np.uint8))

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import toy_network
+from specification import expected
+from yoloxfast import Detections, Detector, EngineError, MissingDependencyError, ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+def test_a_detector_finds_what_the_reference_finds(
+    toy_detector: Detector, toy_model: Path, image: NDArray[np.uint8]
+) -> None:
+    found = toy_detector.detect(image)
+    assert len(found) > 5
+    options = {"score_threshold": 0.25, "iou_threshold": 0.45}
+    assert found == expected(toy_model, image, toy_network.SIZE, **options)
+
+
+def test_a_detector_reads_the_model(toy_detector: Detector) -> None:
+    assert toy_detector.input_size == (64, 96)
+    assert toy_detector.num_classes == 3
+    assert toy_detector.names == ("class 0", "class 1", "class 2")
+    assert toy_detector.backend.name == "onnxruntime"
+    assert toy_detector.backend.describe()["input"] == "image (1, 3, 64, 96) float32"
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        {"size": (96, 64)},
+        {"num_classes": 1},
+        {"num_classes": 80},
+        {"dtype": np.float16},
+        {"batch": "batch"},
+        {"batch": 4},
+        {"size": (128, 192), "strides": (8, 16, 32, 64)},
+    ],
+    ids=str,
+)
+def test_a_detector_takes_models_as_they_come(tmp_path: Path, variant: Any, image: NDArray[np.uint8]) -> None:
+    model = toy_network.build(tmp_path / "model.onnx", **variant)
+    with Detector(model, score_threshold=0.1) as detector:
+        size = variant.get("size", toy_network.SIZE)
+        assert detector.input_size == size
+        assert detector.num_classes == variant.get("num_classes", toy_network.NUM_CLASSES)
+        found = detector.detect(image)
+        assert len(found) > 0
+        assert found == expected(model, image, size, score_threshold=0.1)
+
+
+@pytest.mark.parametrize(
+    "text", ["['cat', 'dog', 'fish']", '["cat", "dog", "fish"]', "{0: 'cat', 1: 'dog', 2: 'fish'}"]
+)
+def test_names_come_from_the_metadata(tmp_path: Path, text: str, image: NDArray[np.uint8]) -> None:
+    model = toy_network.build(tmp_path / "model.onnx", metadata={"names": text})
+    assert Detector(model).names == ("cat", "dog", "fish")
+    assert Detector(model, names=["a", "b", "c"]).names == ("a", "b", "c")
+    assert {found.name for found in Detector(model, classes=["dog"]).detect(image)} == {"dog"}
+
+
+@pytest.mark.parametrize("text", ["", "cat", "['cat']", "{'0': 'cat'}", "__import__('os')", "[1, 2, 3]", "((((", "7"])
+def test_metadata_that_do_not_fit_are_ignored(tmp_path: Path, text: str) -> None:
+    model = toy_network.build(tmp_path / "model.onnx", metadata={"names": text})
+    assert Detector(model).names == ("class 0", "class 1", "class 2")
+
+
+def test_options_of_the_detector_and_of_one_call(toy_model: Path, image: NDArray[np.uint8]) -> None:
+    options: Any = {"score_threshold": 0.4, "iou_threshold": 0.2, "class_agnostic": True, "max_detections": 7}
+    with Detector(toy_model, classes=[0, 2], **options) as detector:
+        found = detector.detect(image)
+        assert found == expected(toy_model, image, toy_network.SIZE, classes=[0, 2], **options)
+        assert len(found) == 7
+        other = detector.detect(image, score_threshold=0.5, iou_threshold=0.9, classes=["class 1"])
+        options |= {"score_threshold": 0.5, "iou_threshold": 0.9}
+        assert other == expected(toy_model, image, toy_network.SIZE, classes=[1], **options)
+        assert detector.detect(image) == found
+        zero = detector.detect(image, score_threshold=0, iou_threshold=0)
+        options |= {"score_threshold": 0, "iou_threshold": 0}
+        assert zero == expected(toy_model, image, toy_network.SIZE, classes=[0, 2], **options)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 2000, 3), (2000, 1, 3), (3, 5, 3)])
+def test_images_of_extreme_shapes(toy_detector: Detector, toy_model: Path, shape: tuple[int, int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    assert toy_detector.detect(image) == expected(toy_model, image, toy_network.SIZE)
+
+
+def test_results_outlive_the_next_call(toy_detector: Detector, image: NDArray[np.uint8]) -> None:
+    first = toy_detector.detect(image)
+    before = (first.xyxy.copy(), first.scores.copy(), first.class_ids.copy())
+    toy_detector.detect(255 - image)
+    assert first == Detections(*before, first.names)
+
+
+def test_a_smaller_image_leaves_nothing_of_a_larger_one(toy_detector: Detector, image: NDArray[np.uint8]) -> None:
+    wide, tall = image[:40], image[:, :20]
+    alone = toy_detector.detect(tall)
+    toy_detector.detect(wide)
+    assert toy_detector.detect(tall) == alone
+
+
+def test_threads_share_a_detector(toy_detector: Detector, image: NDArray[np.uint8]) -> None:
+    images = [np.roll(image, shift, axis=1) for shift in range(0, 160, 10)]
+    alone = [toy_detector.detect(image) for image in images]
+    barrier = threading.Barrier(8)
+
+    def work(number: int) -> None:
+        barrier.wait()
+        for round_ in range(20):
+            index = (number + round_) % len(images)
+            assert toy_detector.detect(images[index]) == alone[index]
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(work, number) for number in range(8)]:
+            done.result()
+
+
+def test_a_closed_detector_says_so(toy_model: Path, image: NDArray[np.uint8]) -> None:
+    with Detector(toy_model) as detector:
+        detector.warmup(2)
+        assert len(detector.detect(image)) > 0
+    detector.close()
+    with pytest.raises(EngineError, match="closed"):
+        detector.detect(image)
+    with pytest.raises(EngineError, match="closed"):
+        detector.warmup()
+
+
+def test_a_call_under_way_survives_close(toy_model: Path, image: NDArray[np.uint8]) -> None:
+    detector = Detector(toy_model)
+    alone = detector.detect(image)
+    with detector.backend.execution_context() as context:
+        detector.close()
+        context.input[...] = 114
+        context.run()
+    assert Detector(toy_model).detect(image) == alone
+
+
+def test_a_bad_image_harms_no_later_one(toy_detector: Detector, image: NDArray[np.uint8]) -> None:
+    alone = toy_detector.detect(image)
+    bad_images: list[Any] = [None, "photo.jpg", image[..., 0], image.astype(np.float32), image[:0]]
+    for bad in bad_images:
+        with pytest.raises((TypeError, ValueError)):
+            toy_detector.detect(bad)
+    with pytest.raises(ValueError, match="score_threshold"):
+        toy_detector.detect(image, score_threshold=7)
+    assert toy_detector.detect(image) == alone
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"score_threshold": 2}, ValueError, "score_threshold is 2"),
+        ({"iou_threshold": float("nan")}, ValueError, "iou_threshold is NaN"),
+        ({"max_detections": 0}, ValueError, "max_detections is 0"),
+        ({"classes": ["cat"]}, ValueError, "unknown class 'cat' of 3"),
+        ({"classes": [3]}, ValueError, "unknown class id 3"),
+        ({"names": ["a"]}, ValueError, "got 1 names for 3 classes"),
+        ({"threads": 0}, ValueError, "threads is 0"),
+        ({"device": 1}, ValueError, "device is 1"),
+        ({"backend": "openvino"}, ValueError, "unknown backend 'openvino', expected 'onnxruntime'"),
+    ],
+)
+def test_bad_options_are_refused_at_once(toy_model: Path, options: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Detector(toy_model, **options)
+
+
+@pytest.mark.parametrize(
+    ("variant", "message"),
+    [
+        ({"rank": 2}, r"found out0 \(126, 8\) float32; .* must be \(1, 126, 5 \+ classes\)"),
+        ({"strides": (8, 16)}, r"found out0 \(1, 120, 8\).*input of 64x96"),
+        ({"num_classes": 0}, r"found out0 \(1, 126, 5\)"),
+        ({"outputs": 2}, "exactly one output"),
+        ({"sigmoid": False}, "expected 0 to 1; the sigmoid"),
+        ({"decoded": True}, "decoded already.*--decode_in_inference"),
+        ({"channels_last": True}, r"found image \[1, 64, 96, 3\].*expected one input \(batch, 3, height, width\)"),
+        ({"size": ("height", "width")}, "of fixed height and width"),
+    ],
+    ids=str,
+)
+def test_a_model_that_is_no_yolox_is_refused(tmp_path: Path, variant: Any, message: str) -> None:
+    model = toy_network.build(tmp_path / "model.onnx", **variant)
+    with pytest.raises(ModelError, match=message) as caught:
+        Detector(model)
+    assert str(model) in str(caught.value)
+
+
+def test_a_network_of_another_kind_is_refused(tmp_path: Path) -> None:
+    model = toy_network.build_tensor_input(tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match=r"found x \[1, 10\] tensor\(uint8\)"):
+        Detector(model)
+
+
+def test_files_that_are_no_models_are_refused(tmp_path: Path, toy_model: Path) -> None:
+    (tmp_path / "truncated.onnx").write_bytes(toy_model.read_bytes()[:500])
+    (tmp_path / "text.onnx").write_text("hello")
+    (tmp_path / "empty.onnx").touch()
+    for name in ("truncated", "text", "empty"):
+        with pytest.raises(ModelError, match=f"{name}.onnx is not a model that ONNX Runtime can load"):
+            Detector(tmp_path / f"{name}.onnx")
+    with pytest.raises(FileNotFoundError, match=r"no model file .*missing\.onnx"):
+        Detector(tmp_path / "missing.onnx")
+    with pytest.raises(ModelError, match="is not a file"):
+        Detector(tmp_path)
+    (tmp_path / "model.pth").write_text("weights")
+    with pytest.raises(ModelError, match=r"unknown suffix, expected \.onnx"):
+        Detector(tmp_path / "model.pth")
+    renamed = tmp_path / "model.bin"
+    renamed.write_bytes(toy_model.read_bytes())
+    assert Detector(renamed, backend="onnxruntime").num_classes == 3
+
+
+def test_the_runtime_missing_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, toy_model: Path) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.delitem(sys.modules, "yoloxfast.backends.onnxruntime", raising=False)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'yoloxfast\[cpu\]'"):
+        Detector(toy_model)
+
+
+def test_a_failing_run_is_an_engine_error(toy_detector: Detector) -> None:
+    class Broken:
+        def run_with_iobinding(self, _: object) -> None:
+            raise RuntimeError("out of memory")
+
+    with toy_detector.backend.execution_context() as context:
+        context._session = Broken()  # type: ignore[attr-defined]  # noqa: SLF001
+        with pytest.raises(EngineError, match="could not run the model: out of memory"):
+            context.run()

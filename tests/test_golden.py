@@ -1,0 +1,115 @@
+"""The detections of the original YOLOX code, on real photos and real outputs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from specification import expected
+from yoloxfast import Detections, Detector, PostProcessor, reference
+from yoloxfast.images import read_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def golden(data: Path, file: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((data / "golden" / file).read_text())
+    return content
+
+
+def options_of(mode: str) -> dict[str, Any]:
+    """Read "eval_0.3_0.45": semantics, score threshold, IoU threshold."""
+    semantics, score_threshold, iou_threshold = mode.split("_")
+    return {
+        "score_threshold": float(score_threshold),
+        "iou_threshold": float(iou_threshold),
+        "class_agnostic": semantics == "agnostic",
+    }
+
+
+def assert_same(found: Detections, rows: list[list[float]], *, pixels: float, score: float) -> None:
+    expected = np.array(rows).reshape(-1, 6)
+    assert found.class_ids.tolist() == expected[:, 5].tolist()
+    np.testing.assert_allclose(found.xyxy, expected[:, :4], rtol=0, atol=pixels)
+    np.testing.assert_allclose(found.scores, expected[:, 4], rtol=0, atol=score)
+    assert (np.diff(found.scores) <= 0).all()
+
+
+@pytest.mark.parametrize("mode", ["eval_0.3_0.45", "eval_0.01_0.65", "agnostic_0.3_0.45"])
+def test_detections_on_coco_val_are_those_of_yolox(data: Path, mode: str) -> None:
+    photos = golden(data, "yolox_nano_416.json")
+    assert len(photos) == 100
+    with Detector(data / "models/yolox_nano.onnx", **options_of(mode)) as detector:
+        for name, expected in photos.items():
+            found = detector.detect(read_image(data / "coco_val/images" / name))
+            assert_same(found, expected[mode], pixels=0.01, score=1e-5)
+
+
+@pytest.mark.parametrize("size", [416, 640])
+def test_detections_from_raw_outputs_are_those_of_yolox(data: Path, size: int) -> None:
+    photos = golden(data, f"yolox_nano_{size}.json")
+    post = PostProcessor((size, size))
+    with np.load(data / f"golden/raw_{size}.npz") as raws:
+        assert len(raws.files) > 2
+        for name in raws.files:
+            raw, expected = raws[name], photos[f"{name}.jpg"]
+            for mode in expected:
+                if mode.startswith(("eval", "agnostic")):
+                    options = {"scale": expected["ratio"], **options_of(mode)}
+                    found = post(raw, **options)
+                    assert_same(found, expected[mode], pixels=1e-3, score=1e-6)
+                    assert found == reference.postprocess(raw, (size, size), **options)
+
+
+def test_average_precision_on_coco_val(data: Path) -> None:
+    coco = pytest.importorskip("pycocotools.coco")
+    cocoeval = pytest.importorskip("pycocotools.cocoeval")
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = coco.COCO(data / "coco_val/annotations.json")
+        results: list[dict[str, Any]] = []
+        model = data / "models/yolox_nano.onnx"
+        with Detector(model, score_threshold=0.001, iou_threshold=0.65) as detector:
+            for image_id, photo in truth.imgs.items():
+                image = read_image(data / "coco_val/images" / photo["file_name"])
+                results += detector.detect(image).to_coco(image_id)
+        evaluation = cocoeval.COCOeval(truth, truth.loadRes(results), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    precision, precision50, precision75, *_ = evaluation.stats
+    print(f"AP {precision:.4f}, AP50 {precision50:.4f}, AP75 {precision75:.4f}")
+    assert precision == pytest.approx(0.3636, abs=5e-4)
+    assert precision50 == pytest.approx(0.5327, abs=5e-4)
+    assert precision75 == pytest.approx(0.3891, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "num_classes"), [("yolox_nano_384x640", (384, 640), 80), ("fish_nano", (416, 416), 1)]
+)
+def test_networks_of_other_shapes_need_no_option(
+    data: Path, model: str, size: tuple[int, int], num_classes: int
+) -> None:
+    path = data / f"models/{model}.onnx"
+    with Detector(path) as detector:
+        assert detector.input_size == size
+        assert detector.num_classes == num_classes
+        for name in ("dog.jpg", "derived_panorama_3840x200.png", "exif_landscape_6.jpg"):
+            image = read_image(data / "images" / name)
+            found = detector.detect(image, score_threshold=0.01)
+            assert len(found) > 0
+            assert found == expected(path, image, size, score_threshold=0.01)
+
+
+def test_a_network_that_is_not_square_finds_what_the_square_one_finds(data: Path) -> None:
+    image = read_image(data / "images/dog.jpg")
+    square = Detector(data / "models/yolox_nano.onnx").detect(image)
+    wide = Detector(data / "models/yolox_nano_384x640.onnx").detect(image)
+    for name in ("dog", "car"):
+        best, *_ = (found.xyxy for found in square if found.name == name)
+        assert any(np.allclose(best, found.xyxy, rtol=0, atol=25) for found in wide if found.name == name)

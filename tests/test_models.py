@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import hashlib
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from yoloxfast import Detector, MissingDependencyError, ModelError, models
+from yoloxfast.models import OfficialModel, download, find_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Release:
+    """A server on this machine with the files of a release, and the cache that downloads go to."""
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.folder = folder
+        self.cache = cache
+        self.requests: list[str] = []
+
+    def cached(self) -> list[str]:
+        return sorted(file.name for file in self.cache.iterdir()) if self.cache.exists() else []
+
+
+@pytest.fixture
+def release(tmp_path: Path, toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Release]:
+    found = Release(tmp_path / "release", tmp_path / "cache")
+    found.folder.mkdir()
+    content = toy_model.read_bytes()
+    (found.folder / "toy.onnx").write_bytes(content)
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            found.requests.append(format % args)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=found.folder))
+    threading.Thread(target=server.serve_forever).start()
+    toy = OfficialModel("toy.onnx", len(content), hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(models, "OFFICIAL_MODELS", {"toy": toy})
+    monkeypatch.setattr(models, "BASE_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(models, "_RETRIES", 0)
+    monkeypatch.setattr("pooch.os_cache", lambda _: found.cache)
+    monkeypatch.delenv(models.MODELS_VARIABLE, raising=False)
+    yield found
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_model_is_downloaded_once(release: Release, toy_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = download("toy")
+    assert path.read_bytes() == toy_model.read_bytes()
+    assert "100%" in capsys.readouterr().err
+    assert download("toy") == path
+    assert len(release.requests) == 1
+    assert Detector("toy").num_classes == 3
+    assert find_model(path) == path
+
+
+def test_a_wrong_checksum_never_stays_in_the_cache(release: Release) -> None:
+    content = (release.folder / "toy.onnx").read_bytes()
+    (release.folder / "toy.onnx").write_bytes(content[:-1] + b"X")
+    with pytest.raises(ModelError, match=r"is not the official toy\.onnx"):
+        Detector("toy")
+    assert release.cached() == []
+    (release.folder / "toy.onnx").write_bytes(content)
+    assert download("toy").read_bytes() == content
+
+
+def test_a_spoilt_cache_is_downloaded_anew(release: Release, toy_model: Path) -> None:
+    download("toy").write_bytes(b"spoilt")
+    assert download("toy").read_bytes() == toy_model.read_bytes()
+    assert len(release.requests) == 2
+    assert release.cached() == ["toy.onnx"]
+
+
+def test_a_broken_download_leaves_nothing(release: Release) -> None:
+    (release.folder / "toy.onnx").unlink()
+    with pytest.raises(ConnectionError, match=r"could not download .* YOLOXFAST_MODELS"):
+        download("toy")
+    assert release.cached() == []
+
+
+def test_a_folder_of_models_comes_first(
+    release: Release, tmp_path: Path, toy_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    monkeypatch.setenv(models.MODELS_VARIABLE, str(folder))
+    (folder / "toy.onnx").write_bytes(toy_model.read_bytes())
+    assert download("toy") == folder / "toy.onnx"
+    assert release.requests == []
+    (folder / "toy.onnx").write_bytes(b"another model")
+    with pytest.raises(ModelError, match=r"is not the official toy\.onnx: expected .* got 13 bytes"):
+        Detector("toy")
+    assert (folder / "toy.onnx").read_bytes() == b"another model"
+    (folder / "toy.onnx").unlink()
+    assert download("toy").parent == release.cache
+
+
+def test_a_server_out_of_reach_says_what_to_do(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "BASE_URL", "http://127.0.0.1:9")
+    with pytest.raises(ConnectionError, match=r"put toy\.onnx into a folder and name that in YOLOXFAST_MODELS"):
+        download("toy")
+    assert release.cached() == []
+
+
+def test_an_unknown_name_lists_the_known() -> None:
+    with pytest.raises(ValueError, match=r"unknown model 'yolox-xxl', expected one of yolox-nano, .*yolox-x"):
+        download("yolox-xxl")
+    with pytest.raises(FileNotFoundError, match="no model file yolox-xxl"):
+        Detector("yolox-xxl")
+
+
+def test_pooch_missing_says_how_to_install_it(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(MissingDependencyError, match=r"pooch is not installed: pip install 'yoloxfast\[download\]'"):
+        download("toy")
+    assert release.requests == []
+
+
+def test_the_official_nano_is_found_offline(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(models.MODELS_VARIABLE, str(data / "models"))
+    with Detector("yolox-nano") as detector:
+        assert detector.input_size == (416, 416)
+        assert detector.names[0] == "person"

@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from synthetic import synthetic_raw
+from yoloxfast import Detections, PostProcessor, reference
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SIZE = (40, 64)
+STRIDES = (8, 16, 32)
+ANCHORS = 5 * 8 + 3 * 4 + 2 * 2
+NOT_FINITE = (np.nan, np.inf, -np.inf)
+
+thresholds = st.one_of(st.sampled_from((0.0, 0.25, 0.5, 1.0)), st.floats(0, 1))
+
+
+@st.composite
+def raw_outputs(draw: st.DrawFn) -> NDArray[Any]:
+    num_classes = draw(st.integers(1, 4))
+    box = st.one_of(st.floats(-4, 4, width=16), st.sampled_from((*NOT_FINITE, 6e4, -6e4)))
+    score = st.one_of(st.floats(0, 1.0625, width=16), st.sampled_from((*NOT_FINITE, 0.5, 1.0, -0.0)))
+    boxes = draw(hnp.arrays(np.float32, (ANCHORS, 4), elements=box))
+    scores = draw(hnp.arrays(np.float32, (ANCHORS, 1 + num_classes), elements=score))
+    raw = np.concatenate([boxes, scores], axis=1)
+    return raw.astype(draw(st.sampled_from((np.float32, np.float16))))
+
+
+def processor(raw: NDArray[Any]) -> PostProcessor:
+    return PostProcessor(SIZE, raw.shape[1] - 5, STRIDES)
+
+
+@given(
+    raw_outputs(),
+    st.floats(0.01, 10),
+    thresholds,
+    thresholds,
+    st.booleans(),
+    st.none() | st.lists(st.just(0), max_size=1),
+    st.none() | st.integers(1, 5),
+)
+def test_postprocessing_equals_reference(
+    raw: NDArray[Any],
+    scale: float,
+    score_threshold: float,
+    iou_threshold: float,
+    class_agnostic: bool,
+    classes: list[int] | None,
+    max_detections: int | None,
+) -> None:
+    options: Any = {
+        "scale": scale,
+        "score_threshold": score_threshold,
+        "iou_threshold": iou_threshold,
+        "class_agnostic": class_agnostic,
+        "classes": classes,
+        "max_detections": max_detections,
+    }
+    before = raw.copy()
+    found = processor(raw)(raw, **options)
+    np.testing.assert_array_equal(raw, before)
+    assert found == reference.postprocess(raw, SIZE, STRIDES, **options)
+    assert np.isfinite(found.xyxy).all()
+    assert (np.diff(found.scores) <= 0).all()
+
+
+@given(raw_outputs())
+def test_decode_equals_reference(raw: NDArray[Any]) -> None:
+    before = raw.copy()
+    decoded = processor(raw).decode(raw)
+    np.testing.assert_array_equal(decoded, reference.decode(raw, SIZE, STRIDES))
+    np.testing.assert_array_equal(raw, before)
+    assert decoded.dtype == np.float32
+
+
+@pytest.mark.parametrize("thresholds", [(0.3, 0.45), (0.01, 0.65), (0.001, 0.65)])
+@pytest.mark.parametrize("class_agnostic", [False, True])
+@pytest.mark.parametrize("size", [(640, 640), (384, 640), (240, 320)])
+def test_real_sizes_equal_reference(
+    size: tuple[int, int], class_agnostic: bool, thresholds: tuple[float, float]
+) -> None:
+    raw = synthetic_raw(size, seed=sum(size), objects=12)
+    score_threshold, iou_threshold = thresholds
+    options: Any = {
+        "score_threshold": score_threshold,
+        "iou_threshold": iou_threshold,
+        "class_agnostic": class_agnostic,
+        "scale": 0.7,
+    }
+    found = PostProcessor(size)(raw, **options)
+    assert len(found) > 5
+    assert found == reference.postprocess(raw, size, **options)
+
+
+def test_a_detection_by_hand() -> None:
+    raw = np.zeros((ANCHORS, 7), np.float32)
+    raw[9] = (0.5, 0.25, np.log(2), np.log(3), 0.8, 0.25, 0.5)  # cell (1, 1) of stride 8
+    found = PostProcessor(SIZE, 2, names=("cat", "dog"))(raw, scale=0.5)
+    assert len(found) == 1
+    np.testing.assert_allclose(found.xyxy, [[8, -4, 40, 44]], rtol=1e-6)
+    assert found.scores == pytest.approx(0.4)
+    assert found.class_ids.tolist() == [1]
+    assert found.names == ("cat", "dog")
+    assert found.xyxy.dtype == np.float32
+    assert found.scores.dtype == np.float32
+    assert found.class_ids.dtype == np.int64
+
+
+def test_equal_scores_come_in_the_order_of_anchors_and_equal_classes_in_that_of_classes() -> None:
+    raw = np.zeros((ANCHORS, 7), np.float32)
+    raw[[3, 30, 17], 4:] = (0.5, 0.75, 0.75)
+    found = PostProcessor(SIZE, 2)(raw)
+    assert found.class_ids.tolist() == [0, 0, 0]
+    assert (found.xyxy == reference.postprocess(raw, SIZE).xyxy).all()
+    assert found.xyxy[0].tolist() == [3 * 8 - 4, -4, 3 * 8 + 4, 4]
+
+
+def test_nothing_found_is_empty() -> None:
+    found = PostProcessor(SIZE, 2)(np.zeros((ANCHORS, 7), np.float32))
+    assert len(found) == 0
+    assert found.xyxy.shape == (0, 4)
+    assert found == Detections(
+        np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), ("class 0", "class 1")
+    )
+
+
+@pytest.mark.parametrize("value", NOT_FINITE)
+@pytest.mark.parametrize("column", range(7))
+def test_a_value_that_is_not_finite_takes_out_its_anchor_alone(column: int, value: float) -> None:
+    raw = np.zeros((ANCHORS, 7), np.float32)
+    raw[[3, 30], 4:] = (0.9, 0.8, 0.7)
+    post = PostProcessor(SIZE, 2)
+    whole = post(raw)
+    assert len(whole) == 2
+    raw[3, column] = value
+    assert post(raw) == whole[1:]
+
+
+def test_an_output_of_nothing_but_nan_finds_nothing() -> None:
+    for value in NOT_FINITE:
+        assert len(PostProcessor(SIZE, 2)(np.full((ANCHORS, 7), value, np.float32), score_threshold=0)) == 0
+
+
+def test_a_box_that_overflows_is_no_detection() -> None:
+    raw = np.zeros((ANCHORS, 7), np.float32)
+    raw[3] = (0, 0, 200, 0, 0.9, 0.9, 0.1)
+    raw[4] = (3e38, 0, 0, 0, 0.9, 0.9, 0.1)
+    assert len(PostProcessor(SIZE, 2)(raw)) == 0
+
+
+def test_classes_select_by_id_and_name_and_the_others_suppress_nothing() -> None:
+    raw = np.zeros((ANCHORS, 7), np.float32)
+    raw[3, 4:] = (0.9, 0.8, 0.1)
+    raw[4, :1] = -1  # the same box, of the other class
+    raw[4, 4:] = (0.9, 0.1, 0.7)
+    post = PostProcessor(SIZE, 2, names=("cat", "dog"))
+    assert post(raw, class_agnostic=True).class_ids.tolist() == [0]
+    assert post(raw, class_agnostic=True, classes=["dog"]).class_ids.tolist() == [1]
+    assert post(raw, classes="dog") == post(raw, classes=1) == post(raw, classes=(np.int64(1),))
+    assert post(raw, classes=["dog", 0]) == post(raw)
+    assert len(post(raw, classes=[])) == 0
+
+
+@pytest.mark.parametrize("layout", ["fortran", "every second", "reversed", "unaligned", "read-only"])
+def test_any_layout_gives_the_same(layout: str) -> None:
+    raw = synthetic_raw(SIZE, num_classes=2, seed=3)
+    if layout == "fortran":
+        other = np.asfortranarray(raw)
+    elif layout == "every second":
+        other = np.repeat(raw, 2, axis=0)[::2]
+    elif layout == "reversed":
+        other = np.ascontiguousarray(raw[::-1])[::-1]
+    elif layout == "unaligned":
+        buffer = bytearray(raw.nbytes + 1)
+        other = np.frombuffer(buffer, np.float32, offset=1, count=raw.size).reshape(raw.shape)
+        other[...] = raw
+        assert not other.flags.aligned
+    else:
+        other = raw.copy()
+        other.flags.writeable = False
+    post = PostProcessor(SIZE, 2)
+    assert len(post(raw)) > 0
+    assert post(other) == post(raw)
+    np.testing.assert_array_equal(post.decode(other), post.decode(raw))
+
+
+@pytest.mark.parametrize(
+    ("raw", "error", "message"),
+    [
+        (np.zeros((ANCHORS, 8), np.float32), ValueError, "has 8 columns, a model of 2 classes needs 7"),
+        (np.zeros((ANCHORS - 1, 7), np.float32), ValueError, f"has {ANCHORS - 1} anchors, .* has {ANCHORS}"),
+        (np.zeros((0, 7), np.float32), ValueError, "has 0 anchors"),
+        (np.zeros((1, ANCHORS, 7), np.float32), ValueError, r"shape \(1, 56, 7\), expected \(anchors, 5 \+ classes\)"),
+        (np.zeros(7, np.float32), ValueError, r"shape \(7,\)"),
+        (np.zeros((ANCHORS, 7)), TypeError, "dtype float64, expected float32 or float16"),
+        (np.zeros((ANCHORS, 7), ">f4"), TypeError, "dtype >f4"),
+        (np.zeros((ANCHORS, 7), np.uint8), TypeError, "dtype uint8"),
+        ([[0.0] * 7] * ANCHORS, TypeError, "is a list, expected a NumPy array"),
+        (None, TypeError, "is a NoneType"),
+    ],
+)
+def test_other_raw_outputs_are_refused(raw: Any, error: type[Exception], message: str) -> None:
+    post = PostProcessor(SIZE, 2)
+    with pytest.raises(error, match=message):
+        post(raw)
+    with pytest.raises(error, match=message):
+        post.decode(raw)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"score_threshold": 1.5}, ValueError, "score_threshold is 1.5, expected a number from 0 to 1"),
+        ({"score_threshold": -0.1}, ValueError, "score_threshold is -0.1"),
+        ({"score_threshold": np.nan}, ValueError, "score_threshold is NaN"),
+        ({"score_threshold": "high"}, TypeError, "score_threshold"),
+        ({"iou_threshold": 2}, ValueError, "iou_threshold is 2"),
+        ({"iou_threshold": np.inf}, ValueError, "iou_threshold is inf"),
+        ({"scale": 0}, ValueError, "scale is 0"),
+        ({"scale": np.nan}, ValueError, "scale is NaN"),
+        ({"max_detections": 0}, ValueError, "max_detections is 0"),
+        ({"max_detections": -1}, ValueError, "at least 0, got -1"),
+        ({"classes": ["dgo"]}, ValueError, "unknown class 'dgo' of 2, perhaps you meant 'dog'"),
+        ({"classes": [2]}, ValueError, "unknown class id 2, the model's classes are 0 to 1"),
+        ({"classes": [-1]}, ValueError, "unknown class id -1"),
+        ({"classes": [0.5]}, TypeError, "ids or names, got 0.5"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        PostProcessor(SIZE, 2, names=("cat", "dog"))(np.zeros((ANCHORS, 7), np.float32), **options)
+
+
+def test_scores_without_a_sigmoid_are_refused() -> None:
+    raw = np.zeros((ANCHORS, 7), np.float32)
+    raw[5, 4:] = (2.5, 0.1, 0.2)
+    with pytest.raises(ValueError, match=r"anchor 5 has a score of 2.5, .* sigmoid"):
+        PostProcessor(SIZE, 2)(raw)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (((0, 640),), "input size is 0x640"),
+        (((-1, 640),), "at least 0, got -1"),
+        (((10**9, 10**9),), "each side must be"),
+        (((32768, 32768), 80, (1,)), "1073741824 anchors"),
+        (((640, 640), 0), "num_classes is 0"),
+        (((640, 640), 80, ()), r"strides are \[\]"),
+        (((640, 640), 80, (8, 0)), r"strides are \[8, 0\]"),
+    ],
+)
+def test_impossible_models_are_refused(arguments: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PostProcessor(*arguments)
+
+
+def test_names_must_fit_the_classes() -> None:
+    with pytest.raises(ValueError, match="got 1 names for 2 classes"):
+        PostProcessor(SIZE, 2, names=["cat"])
+    with pytest.raises(TypeError, match="sequence of strings"):
+        PostProcessor(SIZE, 2, names=[1, 2])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="sequence of strings"):
+        PostProcessor(SIZE, 3, names="abc")
+    assert PostProcessor(SIZE).names[0] == "person"
+    assert PostProcessor(SIZE, 2).names == ("class 0", "class 1")
