@@ -61,6 +61,12 @@ def test_detections_are_frozen_and_compare_by_value() -> None:
     assert three() != "three"
 
 
+def test_detections_show_the_best() -> None:
+    assert repr(three()) == "<3 Detections: fish 0.90, cat 0.50, fish 0.10>"
+    assert repr(three()[[0] * 9]) == "<9 Detections: fish 0.90, fish 0.90, fish 0.90, fish 0.90, fish 0.90, …>"
+    assert repr(none()) == "<0 Detections>"
+
+
 def test_arrays_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match=r"expected boxes \(N, 4\)"):
         Detections(np.zeros((2, 4), np.float32), np.zeros(3, np.float32), np.zeros(3, np.int64), NAMES)

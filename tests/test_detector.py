@@ -32,6 +32,7 @@ def test_a_detector_reads_the_model(toy_detector: Detector) -> None:
     assert toy_detector.num_classes == 3
     assert toy_detector.names == ("class 0", "class 1", "class 2")
     assert toy_detector.backend.name == "onnxruntime"
+    assert repr(toy_detector) == "<Detector of 3 classes at 64x96, onnxruntime>"
     assert toy_detector.backend.describe()["input"] == "image (1, 3, 64, 96) float32"
 
 
@@ -69,7 +70,21 @@ def test_names_come_from_the_metadata(tmp_path: Path, text: str, image: NDArray[
     assert {found.name for found in Detector(model, classes=["dog"]).detect(image)} == {"dog"}
 
 
-@pytest.mark.parametrize("text", ["", "cat", "['cat']", "{'0': 'cat'}", "__import__('os')", "[1, 2, 3]", "((((", "7"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "cat",
+        "['cat']",
+        "{'0': 'cat'}",
+        "__import__('os')",
+        "(" * 5000,
+        "-" * 100_000 + "1",
+        "[1, 2, 3]",
+        "((((",
+        "7",
+    ],
+)
 def test_metadata_that_do_not_fit_are_ignored(tmp_path: Path, text: str) -> None:
     model = toy_network.build(tmp_path / "model.onnx", metadata={"names": text})
     assert Detector(model).names == ("class 0", "class 1", "class 2")

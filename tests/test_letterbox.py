@@ -115,6 +115,11 @@ def test_letterbox_refuses_a_size_or_out_that_does_not_fit() -> None:
     image = random_image(4, 4)
     with pytest.raises(ValueError, match="size must be"):
         letterbox(image, (0, 64))
+    with pytest.raises(ValueError, match="size must be"):
+        letterbox(image, (64, 64, 3))  # type: ignore[arg-type]
+    for size in (64, (64, 64.0), "large", None):
+        with pytest.raises(TypeError, match=r"size must be \(height, width\) in whole pixels, got"):
+            letterbox(image, size)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"out must be \(3, 64, 64\), got \(3, 32, 64\)"):
         letterbox(image, (64, 64), out=np.zeros((3, 32, 64), np.float32))
     with pytest.raises(TypeError, match="float32 or float16, got float64"):

@@ -5,7 +5,7 @@ import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,6 +24,7 @@ class Release:
         self.folder = folder
         self.cache = cache
         self.requests: list[str] = []
+        self.hangs_up_halfway = False
 
     def cached(self) -> list[str]:
         return sorted(file.name for file in self.cache.iterdir()) if self.cache.exists() else []
@@ -37,6 +38,10 @@ def release(tmp_path: Path, toy_model: Path, monkeypatch: pytest.MonkeyPatch) ->
     (found.folder / "toy.onnx").write_bytes(content)
 
     class Handler(SimpleHTTPRequestHandler):
+        def copyfile(self, source: Any, outputfile: Any) -> None:
+            content = source.read()
+            outputfile.write(content[: len(content) // 2] if found.hangs_up_halfway else content)
+
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             found.requests.append(format % args)
 
@@ -85,6 +90,15 @@ def test_a_broken_download_leaves_nothing(release: Release) -> None:
     with pytest.raises(ConnectionError, match=r"could not download .* YOLOXFAST_MODELS"):
         download("toy")
     assert release.cached() == []
+
+
+def test_a_download_that_breaks_off_starts_anew(release: Release, toy_model: Path) -> None:
+    release.hangs_up_halfway = True
+    with pytest.raises(ConnectionError, match="could not download"):
+        download("toy")
+    assert release.cached() == []
+    release.hangs_up_halfway = False
+    assert download("toy").read_bytes() == toy_model.read_bytes()
 
 
 def test_a_folder_of_models_comes_first(

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 coordinates = st.one_of(
-    st.integers(0, 12).map(float), st.floats(-50, 50, width=32), st.sampled_from((np.nan, np.inf, 3e38))
+    st.integers(0, 12).map(float),
+    st.floats(-50, 50, width=32),
+    st.sampled_from((np.nan, np.inf, float(np.float32(3e38)))),
 )
 scores = st.one_of(st.sampled_from((0.0, -0.0, 0.5, 1.0, np.nan, np.inf)), st.floats(0, 1, width=32))
 

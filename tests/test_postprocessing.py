@@ -248,8 +248,8 @@ def test_scores_without_a_sigmoid_are_refused() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (((0, 640),), "input size is 0x640"),
-        (((-1, 640),), "at least 0, got -1"),
+        (((0, 640),), r"size must be \(height, width\) in pixels, both at least 1, got \(0, 640\)"),
+        (((-1, 640),), "both at least 1"),
         (((10**9, 10**9),), "each side must be"),
         (((32768, 32768), 80, (1,)), "1073741824 anchors"),
         (((640, 640), 0), "num_classes is 0"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Detection", "Detections"]
+
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +42,7 @@ class Detection:
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Detections:
     """What was found in one image, best score first: parallel arrays, of length 0 if nothing was found.
 
@@ -73,6 +74,11 @@ class Detections:
                 "expected boxes (N, 4), scores (N,) and class_ids (N,),"
                 f" got {self.xyxy.shape}, {self.scores.shape} and {self.class_ids.shape}"
             )
+
+    def __repr__(self) -> str:
+        best = [f"{found.name} {found.score:.2f}" for found in self[:_SHOWN]]
+        more = ["…"] if len(self) > _SHOWN else []
+        return f"<{len(self)} Detections: {', '.join(best + more)}>" if best else "<0 Detections>"
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -149,6 +155,8 @@ class Detections:
 
     def to_json(self) -> str:
         """Return `to_dict()` as one line of JSON."""
+        import json
+
         return json.dumps(self.to_dict(), ensure_ascii=False)
 
     def to_coco(self, image_id: int, category_ids: Sequence[int] | None = None) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,16 +100,20 @@ class Detector:
         head = self.backend.head
         self.input_size = head.input_size
         self.num_classes = head.num_classes
-        if names is None:
-            names = _names_of(self.backend.metadata, head.num_classes)
-        self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names)
-        self.names = self._post.names
         self._score_threshold = score_threshold
         self._iou_threshold = iou_threshold
         self._class_agnostic = class_agnostic
-        self._classes = None if classes is None else resolve_classes(classes, self.names)
         self._max_detections = max_detections
-        self._check_options()
+        try:
+            if names is None:
+                names = _names_of(self.backend.metadata, head.num_classes)
+            self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names)
+            self.names = self._post.names
+            self._classes = None if classes is None else resolve_classes(classes, self.names)
+            self._check_options()
+        except BaseException:
+            self.close()
+            raise
 
     def detect(
         self,
@@ -157,6 +160,10 @@ class Detector:
         """Let go of the model. Calls under way in other threads end as usual; may be called again."""
         self.backend.close()
 
+    def __repr__(self) -> str:
+        height, width = self.input_size
+        return f"<Detector of {self.num_classes} classes at {height}x{width}, {self.backend.name}>"
+
     def __enter__(self) -> Self:
         return self
 
@@ -191,10 +198,12 @@ class Detector:
 
 def _names_of(metadata: Any, num_classes: int) -> tuple[str, ...] | None:
     """Read the "names" of a model's metadata, a list or a dict by class id; None if there are none that fit."""
+    from ast import literal_eval
+
     try:
-        names = ast.literal_eval(metadata["names"])
+        names = literal_eval(metadata["names"])
         if isinstance(names, dict):
             names = [names[class_id] for class_id in range(num_classes)]
         return checked_names(names, num_classes)
-    except (KeyError, SyntaxError, TypeError, ValueError):
+    except (KeyError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError):
         return None

@@ -99,7 +99,6 @@ def _fetch(model: OfficialModel) -> Path:
     except ModuleNotFoundError as error:
         raise MissingDependencyError(str(error.name), extra="download") from error
     url = f"{BASE_URL}/{model.file}"
-    pooch.get_logger().setLevel("WARNING")
     downloader = pooch.HTTPDownloader(progressbar=True, timeout=_TIMEOUT_SECONDS)
     cache = pooch.create(
         path=pooch.os_cache("yoloxfast"),

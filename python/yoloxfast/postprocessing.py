@@ -9,6 +9,7 @@ import numpy as np
 from yoloxfast import _core
 from yoloxfast.classes import checked_names, default_names, resolve_classes
 from yoloxfast.detections import Detections
+from yoloxfast.preprocessing import checked_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,8 @@ class PostProcessor:
 
     Raises
     ------
+    TypeError
+        Not whole numbers, or names that are no strings.
     ValueError
         A size, stride or number of classes that no model has, or not one name per class.
     """
@@ -47,7 +50,7 @@ class PostProcessor:
         *,
         names: Sequence[str] | None = None,
     ) -> None:
-        height, width = input_size
+        height, width = checked_size(input_size)
         self._core = _core.PostProcessor(height, width, num_classes, strides)
         self.names = default_names(num_classes) if names is None else checked_names(names, num_classes)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+import operator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Tensor = TypeVar("Tensor", bound=np.floating[Any])
-
-__all__ = ["PADDING", "check_image", "letterbox"]
+__all__ = ["PADDING", "check_image", "checked_size", "letterbox"]
 
 PADDING = 114
 """Grey level of the border, in all three channels."""
@@ -45,16 +44,14 @@ def letterbox(
     Raises
     ------
     TypeError
-        `image` is not a uint8 array, or `out` is of no float dtype that networks take.
+        `image` is not a uint8 array, `size` is not two ints, or `out` is of no float dtype that networks take.
     ValueError
         `image` is not (height, width, 3) or is empty, `size` is not positive, or `out` is not of that size.
     """
     import cv2
 
     check_image(image)
-    height, width = size
-    if height < 1 or width < 1:
-        raise ValueError(f"size must be (height, width) in pixels, got {size}")
+    height, width = checked_size(size)
     if out is None:
         out = np.empty((3, height, width), np.float32)
     else:
@@ -86,6 +83,18 @@ def check_image(image: Any) -> None:
         raise ValueError(f"{expected}, got {image.shape}")
     if image.size == 0:
         raise ValueError(f"image is empty: {image.shape}")
+
+
+def checked_size(size: Any) -> tuple[int, int]:
+    """Return `size` as two ints if it is a height and a width in pixels, else raise `TypeError` or `ValueError`."""
+    try:
+        sides = tuple(operator.index(side) for side in size)
+    except TypeError:
+        raise TypeError(f"size must be (height, width) in whole pixels, got {size!r}") from None
+    if len(sides) != 2 or min(sides) < 1:  # noqa: PLR2004
+        raise ValueError(f"size must be (height, width) in pixels, both at least 1, got {size!r}")
+    height, width = sides
+    return height, width
 
 
 def _check_out(out: Any, shape: tuple[int, int, int]) -> None:
