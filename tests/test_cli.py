@@ -164,11 +164,13 @@ def test_bad_options_and_models_are_one_line_and_status_2(
     assert_fails(capsys, message="the following arguments are required")
     assert_fails(capsys, "detekt", message="invalid choice")
     assert_fails(capsys, "detect", toy_model, message="required: SOURCE")
-    assert_fails(capsys, *detect, "--score", "high", message="invalid float value: 'high'")
-    assert_fails(capsys, *detect, "--score", "1.5", message="score_threshold is 1.5, expected a number from 0 to 1")
-    assert_fails(capsys, *detect, "--iou", "nan", message="iou_threshold is NaN")
+    assert_fails(capsys, *detect, "--score", "high", message="--score: expected a number from 0 to 1, got high")
+    assert_fails(capsys, *detect, "--score", "1.5", message="argument --score: expected a number from 0 to 1, got 1.5")
+    assert_fails(capsys, *detect, "--iou", "nan", message="argument --iou: expected a number from 0 to 1, got nan")
     assert_fails(capsys, *detect, "--classes", "person", message="unknown class 'person'")
-    assert_fails(capsys, *detect, "--max", "0", message="max_detections is 0")
+    assert_fails(capsys, *detect, "--max", "0", message="argument --max: expected a whole number of at least 1, got 0")
+    assert_fails(capsys, *detect, "--classes", ",", message="argument --classes: expected names")
+    assert_fails(capsys, *detect, "--scor", "0.5", message="unrecognized arguments: --scor")
     assert_fails(capsys, *detect, "--names", "one", message="got 1 names for 3 classes")
     assert_fails(capsys, "detect", tmp_path / "missing.onnx", photos, message="no model file")
     assert_fails(capsys, "detect", photos / "notes.txt", photos, message="unknown suffix")
@@ -193,7 +195,12 @@ def test_an_output_that_cannot_be_written_is_status_2(
 ) -> None:
     file = tmp_path / "file"
     file.touch()
-    for option in (("--output", file / "out"), ("--json", tmp_path / "missing/boxes.jsonl"), ("--json", tmp_path)):
+    for option in (
+        ("--output", file),
+        ("--output", file / "out"),
+        ("--json", tmp_path / "missing/boxes.jsonl"),
+        ("--json", tmp_path),
+    ):
         assert main(["detect", str(toy_model), str(photos), *map(str, option)]) == 2
         captured = capsys.readouterr()
         assert captured.out == ""
@@ -260,6 +267,32 @@ def test_ctrl_c_leaves_valid_files(photos: Path, toy_model: Path, tmp_path: Path
         assert read_image(picture).shape == (120, 180, 3)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system that takes any name")
+def test_file_names_that_are_no_text(photos: Path, toy_model: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff\xfe.png")
+    shutil.copy(photos / "a.png", photos / name)
+    shutil.copy(photos / "a.png", photos / "\u732b.png")
+    lines, output = tmp_path / "boxes.jsonl", tmp_path / "out"
+    for target in (lines, "-"):
+        with start("detect", toy_model, photos, "--json", target, "--output", output) as process:
+            text, errors = process.communicate()
+        assert process.returncode == 0, errors
+        facts = lines_of(lines) if target == lines else [json.loads(line) for line in text.splitlines()]
+        assert {str(photos / name), str(photos / "\u732b.png")} <= {fact["image"] for fact in facts}
+    assert (output / name).exists()
+
+
+def test_progress_is_not_needed(
+    photos: Path, toy_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("yoloxfast.cli.report.tqdm", None)
+    (photos / "empty.png").touch()
+    assert main(["detect", str(toy_model), str(photos)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.count("180x120") == 3
+    assert captured.err.startswith(f"{photos / 'empty.png'}: the file is empty")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="closes a pipe early")
 def test_a_reader_that_leaves_is_no_crash(photos: Path, toy_model: Path) -> None:
     for number in range(300):
@@ -270,5 +303,5 @@ def test_a_reader_that_leaves_is_no_crash(photos: Path, toy_model: Path) -> None
         process.stdout.readline()
         process.stdout.close()
         errors = process.stderr.read()
-    assert process.returncode == 2
-    assert "Traceback" not in errors
+    assert process.returncode == 141
+    assert errors == ""

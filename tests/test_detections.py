@@ -72,6 +72,8 @@ def test_arrays_of_different_lengths_are_refused() -> None:
         Detections(np.zeros((2, 4), np.float32), np.zeros(3, np.float32), np.zeros(3, np.int64), NAMES)
     with pytest.raises(ValueError, match=r"got \(2, 5\)"):
         Detections(np.zeros((2, 5), np.float32), np.zeros(2, np.float32), np.zeros(2, np.int64), NAMES)
+    with pytest.raises(TypeError, match="expected NumPy arrays, got list"):
+        Detections([[0, 0, 1, 1]], [0.5], [0], NAMES)  # type: ignore[arg-type]
 
 
 def test_json_is_short_and_exact() -> None:
@@ -95,6 +97,9 @@ def test_coco_results() -> None:
     assert [result["category_id"] for result in three().to_coco(1, category_ids=(10, 20, 30))] == [30, 10, 30]
     assert [result["category_id"] for result in three(COCO_NAMES).to_coco(1)] == [3, 1, 3]
     assert json.loads(json.dumps(results)) == results
+    assert json.dumps(three().to_coco(np.int64(139), np.array([1, 2, 3])))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="got 1 category ids for 3 classes"):
+        three().to_coco(1, [1])
     assert none().to_coco(1) == []
 
 

@@ -144,6 +144,8 @@ def test_threads_share_a_detector(toy_detector: Detector, image: NDArray[np.uint
 def test_a_closed_detector_says_so(toy_model: Path, image: NDArray[np.uint8]) -> None:
     with Detector(toy_model) as detector:
         detector.warmup(2)
+        with pytest.raises(ValueError, match="n is 0"):
+            detector.warmup(0)
         assert len(detector.detect(image)) > 0
     detector.close()
     with pytest.raises(EngineError, match="closed"):
@@ -226,7 +228,7 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path, toy_model: Path) -
     for name in ("truncated", "text", "empty"):
         with pytest.raises(ModelError, match=f"{name}.onnx is not a model that ONNX Runtime can load"):
             Detector(tmp_path / f"{name}.onnx")
-    with pytest.raises(FileNotFoundError, match=r"no model file .*missing\.onnx"):
+    with pytest.raises(FileNotFoundError, match=r"no model file .*missing\.onnx$"):
         Detector(tmp_path / "missing.onnx")
     with pytest.raises(ModelError, match="is not a file"):
         Detector(tmp_path)

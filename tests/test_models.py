@@ -87,14 +87,16 @@ def test_a_spoilt_cache_is_downloaded_anew(release: Release, toy_model: Path) ->
 
 def test_a_broken_download_leaves_nothing(release: Release) -> None:
     (release.folder / "toy.onnx").unlink()
-    with pytest.raises(ConnectionError, match=r"could not download .* YOLOXFAST_MODELS"):
+    with pytest.raises(
+        ConnectionError, match=r"no folder named by YOLOXFAST_MODELS and could not be downloaded: .* 404"
+    ):
         download("toy")
     assert release.cached() == []
 
 
 def test_a_download_that_breaks_off_starts_anew(release: Release, toy_model: Path) -> None:
     release.hangs_up_halfway = True
-    with pytest.raises(ConnectionError, match="could not download"):
+    with pytest.raises(ConnectionError, match="could not be downloaded"):
         download("toy")
     assert release.cached() == []
     release.hangs_up_halfway = False
@@ -120,7 +122,7 @@ def test_a_folder_of_models_comes_first(
 
 def test_a_server_out_of_reach_says_what_to_do(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "BASE_URL", "http://127.0.0.1:9")
-    with pytest.raises(ConnectionError, match=r"put toy\.onnx into a folder and name that in YOLOXFAST_MODELS"):
+    with pytest.raises(ConnectionError, match=r"could not be downloaded: put it into such a folder \(http.*refused\)"):
         download("toy")
     assert release.cached() == []
 
@@ -128,8 +130,23 @@ def test_a_server_out_of_reach_says_what_to_do(release: Release, monkeypatch: py
 def test_an_unknown_name_lists_the_known() -> None:
     with pytest.raises(ValueError, match=r"unknown model 'yolox-xxl', expected one of yolox-nano, .*yolox-x"):
         download("yolox-xxl")
-    with pytest.raises(FileNotFoundError, match="no model file yolox-xxl"):
-        Detector("yolox-xxl")
+    with pytest.raises(FileNotFoundError, match="no model file yolox-m; official models are yolox-nano, "):
+        Detector("yolox-m")
+
+
+def test_a_cache_that_cannot_be_written_is_named(release: Release, tmp_path: Path) -> None:
+    release.cache = tmp_path / "file/cache"
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        download("toy")
+
+
+def test_nothing_is_downloaded_for_a_runtime_that_is_missing(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.delitem(sys.modules, "yoloxfast.backends.onnxruntime", raising=False)
+    with pytest.raises(MissingDependencyError, match=r"yoloxfast\[cpu\]"):
+        Detector("toy")
+    assert release.requests == []
 
 
 def test_pooch_missing_says_how_to_install_it(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:

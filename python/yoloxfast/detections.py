@@ -68,6 +68,9 @@ class Detections:
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        for array in (self.xyxy, self.scores, self.class_ids):
+            if not isinstance(array, np.ndarray):
+                raise TypeError(f"expected NumPy arrays, got {type(array).__name__}")
         count = len(self.scores)
         if self.xyxy.shape != (count, 4) or self.class_ids.shape != (count,):
             raise ValueError(
@@ -114,7 +117,7 @@ class Detections:
         class_id = int(self.class_ids[index])
         return Detection(self.xyxy[index], float(self.scores[index]), class_id, self.names[class_id])
 
-    def draw(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def draw(self, image: NDArray[Any]) -> NDArray[np.uint8]:
         """Draw the boxes with names and scores on a copy of the image.
 
         Parameters
@@ -173,13 +176,20 @@ class Detections:
         -------
         list of dict
             `{"image_id": …, "category_id": …, "bbox": [x, y, width, height], "score": …}` in image pixels.
+
+        Raises
+        ------
+        ValueError
+            Not one category id per class.
         """
         if category_ids is None:
             category_ids = COCO_CATEGORY_IDS if self.names == COCO_NAMES else range(len(self.names))
+        elif len(category_ids) != len(self.names):
+            raise ValueError(f"got {len(category_ids)} category ids for {len(self.names)} classes")
         xywh = self.xyxy.astype(np.float64)
         xywh[:, 2:] -= xywh[:, :2]
         return [
-            {"image_id": image_id, "category_id": category_ids[class_id], "bbox": bbox, "score": score}
+            {"image_id": int(image_id), "category_id": int(category_ids[class_id]), "bbox": bbox, "score": score}
             for class_id, bbox, score in zip(self.class_ids.tolist(), xywh.tolist(), self.scores.tolist(), strict=True)
         ]
 

@@ -77,6 +77,12 @@ class Detector:
         The runtime is not installed; says how to install it.
     ConnectionError
         An official model could not be downloaded.
+
+    Examples
+    --------
+    >>> detector = yoloxfast.Detector("yolox-nano", classes=["person", "car"])
+    >>> detector.detect(cv2.imread("street.jpg"))
+    <2 Detections: person 0.91, car 0.84>
     """
 
     def __init__(
@@ -94,9 +100,8 @@ class Detector:
         threads: int | None = None,
     ) -> None:
         from yoloxfast.backends import open_backend
-        from yoloxfast.models import find_model
 
-        self.backend: Backend = open_backend(find_model(model), backend=backend, device=device, threads=threads)
+        self.backend: Backend = open_backend(model, backend=backend, device=device, threads=threads)
         head = self.backend.head
         self.input_size = head.input_size
         self.num_classes = head.num_classes
@@ -117,7 +122,7 @@ class Detector:
 
     def detect(
         self,
-        image: NDArray[np.uint8],
+        image: NDArray[Any],
         *,
         score_threshold: float | None = None,
         iou_threshold: float | None = None,
@@ -150,7 +155,17 @@ class Detector:
             return self._postprocess(context.run()[0], scale, score_threshold, iou_threshold, classes)
 
     def warmup(self, n: int = 1) -> None:
-        """Run the network `n` times, so that the first image does not wait for what a runtime does only once."""
+        """Run the network `n` times, so that the first image does not wait for what a runtime does only once.
+
+        Raises
+        ------
+        ValueError
+            `n` is below 1.
+        EngineError
+            The runtime failed, or the detector is closed.
+        """
+        if n < 1:
+            raise ValueError(f"n is {n}, expected at least 1 run")
         with self.backend.execution_context() as context:
             context.input[...] = PADDING
             for _ in range(n):

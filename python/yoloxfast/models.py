@@ -49,8 +49,24 @@ OFFICIAL_MODELS = {
 
 
 def find_model(model: str | os.PathLike[str]) -> Path:
-    """Return the file of a model: the path itself, or for an official name the verified file, downloaded if need be."""
-    return download(model) if isinstance(model, str) and model in OFFICIAL_MODELS else Path(model)
+    """Return the file of a model: the path itself, or for an official name the verified file, downloaded if need be.
+
+    Raises
+    ------
+    FileNotFoundError
+        Neither a file nor an official name.
+    ModelError
+        A folder; or the file of an official model is not the official one.
+    """
+    if isinstance(model, str) and model in OFFICIAL_MODELS:
+        return download(model)
+    path = Path(model)
+    if not path.exists():
+        hint = "" if path.suffix else f"; official models are {', '.join(OFFICIAL_MODELS)}"
+        raise FileNotFoundError(f"no model file {path}{hint}")
+    if not path.is_file():
+        raise ModelError(f"{path} is not a file")
+    return path
 
 
 def download(name: str) -> Path:
@@ -95,6 +111,7 @@ def _check_hash(path: Path, model: OfficialModel) -> None:
 def _fetch(model: OfficialModel) -> Path:
     try:
         import pooch
+        import requests  # pooch downloads with it
         import tqdm  # noqa: F401  # pooch shows progress with it
     except ModuleNotFoundError as error:
         raise MissingDependencyError(str(error.name), extra="download") from error
@@ -108,9 +125,16 @@ def _fetch(model: OfficialModel) -> Path:
     )
     try:
         return Path(cache.fetch(model.file, downloader=downloader))
-    except OSError as error:
+    except requests.RequestException as error:
         raise ConnectionError(
-            f"could not download {url} ({error}); put {model.file} into a folder and name that in {MODELS_VARIABLE}"
-        ) from error
-    except ValueError as error:
-        raise ModelError(f"{url} is not the official {model.file}: its SHA-256 is not {model.sha256}") from error
+            f"{model.file} is in no folder named by {MODELS_VARIABLE} and could not be downloaded: put it into such a"
+            f" folder ({url}: {_first_cause(error)})"
+        ) from None
+    except ValueError:
+        raise ModelError(f"{url} is not the official {model.file}: its SHA-256 is not {model.sha256}") from None
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error

@@ -34,12 +34,27 @@ class PostProcessor:
     names : sequence of str, optional
         Names of the classes; COCO's by default if there are 80.
 
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the classes.
+
     Raises
     ------
     TypeError
         Not whole numbers, or names that are no strings.
     ValueError
         A size, stride or number of classes that no model has, or not one name per class.
+
+    Examples
+    --------
+    A network that you run yourself, here through ONNX Runtime:
+
+    >>> post = yoloxfast.PostProcessor((416, 416))
+    >>> tensor, scale = yoloxfast.letterbox(cv2.imread("street.jpg"), (416, 416))
+    >>> (raw,) = session.run(None, {"images": tensor[None]})
+    >>> post(raw[0], scale=scale)
+    <2 Detections: person 0.91, car 0.84>
     """
 
     def __init__(
@@ -97,7 +112,8 @@ class PostProcessor:
         Parameters
         ----------
         raw : ndarray of float32 or float16, (anchors, 5 + classes)
-            Left as it is.
+            As exported without `--decode_in_inference`: boxes not decoded, sigmoid applied to the scores. It is left
+            as it is.
         scale : float, default 1.0
             Network pixels per image pixel, as `letterbox` returned it.
         score_threshold, iou_threshold : float, default 0.25 and 0.45
@@ -122,6 +138,8 @@ class PostProcessor:
             Another number of anchors or columns than the model has; scores above 1 (without a sigmoid in the network);
             an option out of range; an unknown class.
         """
+        if max_detections is not None and max_detections < 1:
+            raise ValueError(f"max_detections is {max_detections}, expected at least 1, or None for no limit")
         class_ids = None if classes is None else resolve_classes(classes, self.names)
         found = self._core.run(raw, scale, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)
         return Detections(*found, self.names)

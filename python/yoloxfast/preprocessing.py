@@ -17,7 +17,7 @@ PADDING = 114
 
 
 def letterbox(
-    image: NDArray[np.uint8], size: tuple[int, int], *, out: NDArray[Any] | None = None
+    image: NDArray[Any], size: tuple[int, int], *, out: NDArray[Any] | None = None
 ) -> tuple[NDArray[Any], float]:
     """Fit an image into the input of a network, as YOLOX does.
 
@@ -32,7 +32,7 @@ def letterbox(
     size : (int, int)
         Height and width of the network's input in pixels.
     out : ndarray of float32 or float16, (3, height, width), optional
-        Where to write the result, such as the input buffer of a network.
+        Where to write the result, such as one image of a network's input: `out=batch[0]`.
 
     Returns
     -------

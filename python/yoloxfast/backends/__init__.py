@@ -6,10 +6,10 @@ a time, and a backend lends as many as there are threads that ask at once.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from yoloxfast.errors import ModelError
+from yoloxfast.models import find_model
 
 if TYPE_CHECKING:
     import os
@@ -53,7 +53,7 @@ class Backend(Protocol):
         """What the model file says of itself."""
 
     def describe(self) -> dict[str, str]:
-        """Facts for people: runtime, device, tensors."""
+        """Facts for people: file, runtime, device, tensors."""
 
     def execution_context(self) -> AbstractContextManager[ExecutionContext]:
         """Borrow a context; from any thread."""
@@ -63,9 +63,9 @@ class Backend(Protocol):
 
 
 def open_backend(
-    path: str | os.PathLike[str], *, backend: str | None = None, device: int = 0, threads: int | None = None
+    model: str | os.PathLike[str], *, backend: str | None = None, device: int = 0, threads: int | None = None
 ) -> Backend:
-    """Open a model file with the runtime that its suffix or `backend` names.
+    """Open a model, a file or an official one by name, with the runtime that its suffix or `backend` names.
 
     Raises
     ------
@@ -76,19 +76,17 @@ def open_backend(
     FileNotFoundError
         There is no such file.
     MissingDependencyError
-        The runtime is not installed.
+        The runtime is not installed; that is found out before anything is downloaded.
+    ConnectionError
+        An official model could not be downloaded.
     """
-    path = Path(path)
     if backend not in (None, "onnxruntime"):
         raise ValueError(f"unknown backend {backend!r}, expected 'onnxruntime'")
-    if not path.exists():
-        raise FileNotFoundError(f"no model file {path}")
-    if not path.is_file():
-        raise ModelError(f"{path} is not a file")
-    if backend is None and path.suffix.lower() != ".onnx":
-        raise ModelError(f"{path} has an unknown suffix, expected .onnx")
-    from yoloxfast.backends.onnxruntime import OnnxRuntimeBackend
-
     if device != 0:
         raise ValueError(f"device is {device}, but ONNX Runtime runs on the CPU here: leave it at 0")
+    from yoloxfast.backends.onnxruntime import OnnxRuntimeBackend
+
+    path = find_model(model)
+    if backend is None and path.suffix.lower() != ".onnx":
+        raise ModelError(f"{path} has an unknown suffix, expected .onnx")
     return OnnxRuntimeBackend(path, threads=threads)

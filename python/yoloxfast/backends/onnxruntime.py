@@ -46,6 +46,7 @@ class OnnxRuntimeBackend:
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         if threads is not None and threads < 1:
             raise ValueError(f"threads is {threads}, expected at least 1, or None for one per core")
+        self._path = path
         session = _open_session(path, threads)
         self._input = _checked_input(session, path)
         probe = np.full(self._input.shape, PADDING, self._input.dtype)
@@ -61,8 +62,9 @@ class OnnxRuntimeBackend:
         self._idle: list[_Context] = []
 
     def describe(self) -> dict[str, str]:
-        """Facts for people: runtime, device, tensors."""
+        """Facts for people: file, runtime, device, tensors."""
         return {
+            "model": f"{self._path} ({self._path.stat().st_size:,} bytes)",
             "runtime": f"ONNX Runtime {ort.__version__} on the CPU",
             "input": f"{self._input.name} {self._input.shape} {self._input.dtype}",
             "output": f"{self.head.output_name} {self._output.shape} {self._output.dtype}",

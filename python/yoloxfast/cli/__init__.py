@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from yoloxfast import __version__
 from yoloxfast.cli import detect, download, info
+from yoloxfast.cli.report import reason
 from yoloxfast.errors import EngineError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -18,10 +20,14 @@ __all__ = ["main"]
 
 _FAILURE = 2
 _INTERRUPTED = 130
+_BROKEN_PIPE = 141
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong with the arguments."""
+    """Takes no abbreviations, and says in one line what is wrong with the arguments."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
         self.exit(_FAILURE, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
@@ -39,8 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         Exit status: 0; 1 if some images could not be read; 2 for a bad option or model, or output that cannot be
-        written (one line on stderr); 130 after Ctrl-C.
+        written (one line on stderr); 130 after Ctrl-C; 141 if nobody reads the output any more.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for file names that are no text
     try:
         options = _parser().parse_args(arguments)
         return int(options.run(options))
@@ -50,9 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Who read our output has left; Python must not try to flush the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _FAILURE
+        return _BROKEN_PIPE
     except (EngineError, MissingDependencyError, OSError, ValueError) as error:
-        print(f"yoloxfast: error: {' '.join(str(error).split())}", file=sys.stderr)
+        file = f"{error.filename}: " if isinstance(error, OSError) and error.filename is not None else ""
+        print(f"yoloxfast: error: {file}{' '.join(reason(error).split())}", file=sys.stderr)
         return _FAILURE
 
 

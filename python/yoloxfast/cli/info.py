@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from yoloxfast.detector import Detector
-from yoloxfast.models import find_model
 
 if TYPE_CHECKING:
     import argparse
@@ -24,11 +24,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Print; return the exit status."""
-    path = find_model(options.model)
-    with Detector(path) as detector:
+    with Detector(options.model) as detector:
         head = detector.backend.head
         facts = {
-            "model": f"{path} ({path.stat().st_size:,} bytes)",
             **detector.backend.describe(),
             "input size": "{} x {} (height x width)".format(*head.input_size),
             "strides": ", ".join(map(str, head.strides)),
@@ -36,5 +34,5 @@ def run(options: argparse.Namespace) -> int:
             "classes": f"{head.num_classes}: {', '.join(detector.names)}",
         }
     for key, value in facts.items():
-        print(f"{key:<12}{value}")
+        print(fill(value, width=100, initial_indent=f"{key:<12}", subsequent_indent=" " * 12, break_long_words=False))
     return 0

@@ -1,4 +1,5 @@
 use crate::grid::{MAX_ANCHORS, MAX_SIDE};
+use crate::postprocess::MAX_CLASSES;
 use crate::raw::BOX_COLUMNS;
 
 /// A broken precondition: what was expected and what came.
@@ -30,9 +31,9 @@ pub enum Error {
         anchors: usize,
     },
 
-    /// A model without classes.
-    #[error("num_classes is 0, a model has at least 1 class")]
-    NoClasses,
+    /// A model without classes, or with absurdly many.
+    #[error("num_classes is {0}, expected 1 to {MAX_CLASSES}")]
+    NumClasses(usize),
 
     /// A slice that does not hold the rows it should.
     #[error("raw output has {actual} values, {anchors} anchors of {columns} columns need {}", anchors.saturating_mul(*columns))]

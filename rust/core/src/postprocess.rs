@@ -20,6 +20,9 @@ use crate::{BOX_COLUMNS, Detections, Element, Error, Grid, RawOutput};
 /// Largest objectness or class score that is accepted: 1, and room for the rounding of quantized networks.
 pub const SCORE_LIMIT: f32 = 1.0625;
 
+/// Most classes of one model.
+pub(crate) const MAX_CLASSES: usize = 1 << 16;
+
 /// What counts as a detection, for one call.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -75,10 +78,10 @@ impl PostProcessor {
     /// Prepares for a model of `num_classes` classes on `grid`.
     ///
     /// # Errors
-    /// A model without classes.
+    /// No classes, or more than 65536.
     pub fn new(grid: Grid, num_classes: usize) -> Result<Self, Error> {
-        if num_classes == 0 {
-            return Err(Error::NoClasses);
+        if !(1..=MAX_CLASSES).contains(&num_classes) {
+            return Err(Error::NumClasses(num_classes));
         }
         Ok(Self { grid, num_classes })
     }

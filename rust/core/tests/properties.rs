@@ -213,5 +213,8 @@ fn broken_preconditions_are_errors() {
     assert_eq!(lengths.unwrap_err(), Error::Length { name: "scores", actual: 0, boxes: 1 });
     let lengths = nms(&[[0.0; 4]], &[0.5], Some(&[]), 0.5);
     assert_eq!(lengths.unwrap_err(), Error::Length { name: "class_ids", actual: 0, boxes: 1 });
-    assert_eq!(PostProcessor::new(Grid::new(8, 8, &[8]).unwrap(), 0).unwrap_err(), Error::NoClasses);
+    for num_classes in [0, usize::MAX] {
+        let model = PostProcessor::new(Grid::new(8, 8, &[8]).unwrap(), num_classes);
+        assert_eq!(model.unwrap_err(), Error::NumClasses(num_classes));
+    }
 }

@@ -19,8 +19,9 @@ impl<'py> RawArray<'py> {
         let array = untyped(raw, "raw output")?;
         if array.ndim() != 2 {
             let shape = shape(array);
-            let message =
-                format!("raw output has shape {shape}, expected (anchors, 5 + classes): one image of a batch");
+            let message = format!(
+                "raw output has shape {shape}, expected (anchors, 5 + classes): pass one image of a batch, raw[0]"
+            );
             return Err(PyValueError::new_err(message));
         }
         if array.dtype().is_equiv_to(&numpy::dtype::<f16>(raw.py())) {
@@ -66,16 +67,8 @@ fn shape(array: &Bound<'_, PyUntypedArray>) -> String {
     if let [side] = &sides[..] { format!("({side},)") } else { format!("({})", sides.join(", ")) }
 }
 
-/// A Python int that counts something; a negative one is a `ValueError`, not PyO3's `OverflowError`.
-#[derive(Clone, Copy)]
-pub(crate) struct Count(pub(crate) usize);
-
-impl FromPyObject<'_, '_> for Count {
-    type Error = PyErr;
-
-    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        let number: i64 = value.extract()?;
-        let message = || PyValueError::new_err(format!("expected a whole number of at least 0, got {number}"));
-        usize::try_from(number).map(Self).map_err(|_| message())
-    }
+/// A Python int that counts something.
+pub(crate) fn count(name: &str, value: i64) -> PyResult<usize> {
+    usize::try_from(value)
+        .map_err(|_| PyValueError::new_err(format!("{name} is {value}, expected a whole number of at least 0")))
 }

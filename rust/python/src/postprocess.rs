@@ -3,7 +3,7 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray, Py
 use pyo3::prelude::*;
 use yoloxfast_core::{Detections, Element, Error, Grid, Options, RawOutput};
 
-use crate::arguments::{Count, RawArray};
+use crate::arguments::{RawArray, count};
 use crate::error::to_py;
 
 /// Boxes, scores and class ids of one image.
@@ -17,10 +17,12 @@ pub(crate) struct PostProcessor {
 #[pymethods]
 impl PostProcessor {
     #[new]
-    fn new(height: Count, width: Count, num_classes: Count, strides: Vec<Count>) -> PyResult<Self> {
-        let strides: Vec<usize> = strides.into_iter().map(|stride| stride.0).collect();
-        let core = Grid::new(height.0, width.0, &strides)
-            .and_then(|grid| yoloxfast_core::PostProcessor::new(grid, num_classes.0))
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 converts a sequence into an owned Vec")]
+    fn new(height: i64, width: i64, num_classes: i64, strides: Vec<i64>) -> PyResult<Self> {
+        let strides: Vec<usize> = strides.iter().map(|&stride| count("stride", stride)).collect::<PyResult<_>>()?;
+        let num_classes = count("num_classes", num_classes)?;
+        let core = Grid::new(count("height", height)?, count("width", width)?, &strides)
+            .and_then(|grid| yoloxfast_core::PostProcessor::new(grid, num_classes))
             .map_err(to_py)?;
         Ok(Self { core })
     }
@@ -42,11 +44,9 @@ impl PostProcessor {
         score_threshold: f32,
         iou_threshold: f32,
         class_agnostic: bool,
-        class_ids: Option<Vec<Count>>,
-        max_detections: Option<Count>,
+        class_ids: Option<Vec<usize>>,
+        max_detections: Option<usize>,
     ) -> PyResult<DetectionArrays<'py>> {
-        let class_ids = class_ids.map(|ids| ids.into_iter().map(|id| id.0).collect());
-        let max_detections = max_detections.map(|count| count.0);
         let options = Options { scale, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections };
         match RawArray::borrow(raw)? {
             RawArray::Single(raw) => self.run_typed(py, &raw, &options),
