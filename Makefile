@@ -36,6 +36,7 @@ dist: $(INSTALLED)
 	ls dist/yoloxfast-*-cp310-abi3-*.whl
 
 $(INSTALLED): $(SOURCES)
+	@echo "Installing yoloxfast and its tools into $(VENV): a minute or two."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@

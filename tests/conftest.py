@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import pytest
 
@@ -42,3 +43,14 @@ def image() -> NDArray[np.uint8]:
     """Blocks of colour, so that cells differ."""
     blocks = np.random.default_rng(1).integers(0, 256, (6, 9, 3), np.uint8)
     return np.kron(blocks, np.ones((20, 20, 1), np.uint8))
+
+
+@pytest.fixture
+def photos(tmp_path: Path, image: NDArray[np.uint8]) -> Path:
+    """A folder with images in it and below it, and a file that is none."""
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    for number, name in enumerate(("a.png", "b.jpg", "more/a.png")):
+        cv2.imwrite(str(folder / name), np.roll(image, 20 * number, axis=1))
+    (folder / "notes.txt").write_text("no image")
+    return folder

@@ -1,18 +1,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import pytest
 
+from files import lines_of
 from yoloxfast import Detector, __version__
 from yoloxfast.cli import main
 from yoloxfast.images import read_image
@@ -20,24 +15,8 @@ from yoloxfast.images import read_image
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
 
 COMMANDS = ("detect", "info", "download")
-
-
-@pytest.fixture
-def photos(tmp_path: Path, image: NDArray[np.uint8]) -> Path:
-    """A folder with images in it and below it, and a file that is none."""
-    folder = tmp_path / "photos"
-    (folder / "more").mkdir(parents=True)
-    for number, name in enumerate(("a.png", "b.jpg", "more/a.png")):
-        cv2.imwrite(str(folder / name), np.roll(image, 20 * number, axis=1))
-    (folder / "notes.txt").write_text("no image")
-    return folder
-
-
-def lines_of(path: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def assert_fails(capsys: pytest.CaptureFixture[str], *arguments: object, message: str) -> None:
@@ -238,70 +217,3 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--version"])
     assert capsys.readouterr().out == f"yoloxfast {__version__}\n"
-
-
-def start(*arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "yoloxfast", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
-def test_ctrl_c_leaves_valid_files(photos: Path, toy_model: Path, tmp_path: Path) -> None:
-    for number in range(3000):
-        (photos / f"{number:05}.png").symlink_to(photos / "a.png")
-    lines, output = tmp_path / "boxes.jsonl", tmp_path / "out"
-    with start("detect", toy_model, photos, "--json", lines, "--output", output, "--quiet") as process:
-        while not (lines.exists() and lines.read_text().count("\n") >= 3):
-            assert process.poll() is None
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate()
-    assert process.returncode == 130
-    assert errors.splitlines()[-1] == "yoloxfast: interrupted"
-    facts = lines_of(lines)
-    assert 3 <= len(facts) < 3003
-    pictures = sorted(output.iterdir())
-    assert not [path for path in pictures if path.suffix != ".png"]
-    assert len(facts) <= len(pictures) <= len(facts) + 1
-    for picture in pictures[-3:]:
-        assert read_image(picture).shape == (120, 180, 3)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system that takes any name")
-def test_file_names_that_are_no_text(photos: Path, toy_model: Path, tmp_path: Path) -> None:
-    name = os.fsdecode(b"\xff\xfe.png")
-    shutil.copy(photos / "a.png", photos / name)
-    shutil.copy(photos / "a.png", photos / "\u732b.png")
-    lines, output = tmp_path / "boxes.jsonl", tmp_path / "out"
-    for target in (lines, "-"):
-        with start("detect", toy_model, photos, "--json", target, "--output", output) as process:
-            text, errors = process.communicate()
-        assert process.returncode == 0, errors
-        facts = lines_of(lines) if target == lines else [json.loads(line) for line in text.splitlines()]
-        assert {str(photos / name), str(photos / "\u732b.png")} <= {fact["image"] for fact in facts}
-    assert (output / name).exists()
-
-
-def test_progress_is_not_needed(
-    photos: Path, toy_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("yoloxfast.cli.report.tqdm", None)
-    (photos / "empty.png").touch()
-    assert main(["detect", str(toy_model), str(photos)]) == 1
-    captured = capsys.readouterr()
-    assert captured.out.count("180x120") == 3
-    assert captured.err.startswith(f"{photos / 'empty.png'}: the file is empty")
-
-
-@pytest.mark.skipif(os.name != "posix", reason="closes a pipe early")
-def test_a_reader_that_leaves_is_no_crash(photos: Path, toy_model: Path) -> None:
-    for number in range(300):
-        (photos / f"{number:05}.png").symlink_to(photos / "a.png")
-    with start("detect", toy_model, photos, "--json", "-") as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        errors = process.stderr.read()
-    assert process.returncode == 141
-    assert errors == ""
