@@ -181,7 +181,7 @@ def test_a_bad_image_harms_no_later_one(toy_detector: Detector, image: NDArray[n
         ({"score_threshold": 2}, ValueError, "score_threshold is 2"),
         ({"iou_threshold": float("nan")}, ValueError, "iou_threshold is NaN"),
         ({"max_detections": 0}, ValueError, "max_detections is 0"),
-        ({"classes": ["cat"]}, ValueError, "unknown class 'cat' of 3"),
+        ({"classes": ["cat"]}, ValueError, "unknown class 'cat', perhaps you meant 'class 0'"),
         ({"classes": [3]}, ValueError, "unknown class id 3"),
         ({"names": ["a"]}, ValueError, "got 1 names for 3 classes"),
         ({"threads": 0}, ValueError, "threads is 0"),

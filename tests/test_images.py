@@ -103,7 +103,7 @@ def test_real_photos(data: Path) -> None:
 def test_writing_is_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     path.write_text("before")
-    with pytest.raises(ValueError, match=r"OpenCV writes no \.docx"):
+    with pytest.raises(ValueError, match=r"OpenCV cannot write an image of 60x40 as \.docx"):
         write_image(tmp_path / "photo.docx", PHOTO)
     with pytest.raises(OSError, match="missing"):
         write_image(tmp_path / "missing" / "photo.png", PHOTO)

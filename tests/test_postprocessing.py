@@ -230,8 +230,8 @@ def test_other_raw_outputs_are_refused(raw: Any, error: type[Exception], message
         ({"scale": 0}, ValueError, "scale is 0"),
         ({"scale": np.nan}, ValueError, "scale is NaN"),
         ({"max_detections": 0}, ValueError, "max_detections is 0"),
-        ({"max_detections": -1}, ValueError, "max_detections is -1, expected at least 1, or None"),
-        ({"classes": ["dgo"]}, ValueError, "unknown class 'dgo' of 2, perhaps you meant 'dog'"),
+        ({"max_detections": -1}, ValueError, "max_detections is -1, expected at least 1"),
+        ({"classes": ["dgo"]}, ValueError, "unknown class 'dgo', perhaps you meant 'dog'"),
         ({"classes": [2]}, ValueError, "unknown class id 2, the model's classes are 0 to 1"),
         ({"classes": [-1]}, ValueError, "unknown class id -1"),
         ({"classes": [0.5]}, TypeError, "ids or names, got 0.5"),
@@ -261,7 +261,7 @@ def test_scores_without_a_sigmoid_are_refused() -> None:
         (((640, 640), -1), "num_classes is -1"),
         (((640, 640), 80, (8, -1)), "stride is -1"),
         (((640, 640), 80, ()), r"strides are \[\]"),
-        (((640, 640), 80, (8, 0)), r"strides are \[8, 0\]"),
+        (((640, 640), 80, (8, 0)), "stride is 0, expected at least 1"),
     ],
 )
 def test_impossible_models_are_refused(arguments: Any, message: str) -> None:

@@ -4,8 +4,10 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PostProcessor", "__version__", "nms"]
+__all__ = ["BOX_COLUMNS", "SCORE_LIMIT", "PostProcessor", "__version__", "count_anchors", "nms"]
 
+BOX_COLUMNS: int
+SCORE_LIMIT: float
 __version__: str
 
 @final
@@ -23,6 +25,7 @@ class PostProcessor:
         max_detections: int | None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]: ...
 
+def count_anchors(height: int, width: int, strides: Sequence[int]) -> int: ...
 def nms(
     boxes: NDArray[np.float32],
     scores: NDArray[np.float32],

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from typing import SupportsIndex, TypeAlias
 
     Classes: TypeAlias = SupportsIndex | str | Iterable[SupportsIndex | str]
     """One class or several, by id or name."""
+
+    Names: TypeAlias = Sequence[str] | Mapping[int, str]
+    """Names of all classes, in order or by id."""
 
 __all__ = ["COCO_CATEGORY_IDS", "COCO_NAMES", "checked_names", "default_names", "resolve_classes"]
 
@@ -40,13 +43,18 @@ def default_names(num_classes: int) -> tuple[str, ...]:
     return tuple(f"class {class_id}" for class_id in range(num_classes))
 
 
-def checked_names(names: Sequence[str], num_classes: int) -> tuple[str, ...]:
+def checked_names(names: Any, num_classes: int) -> tuple[str, ...]:
     """Return `names` as a tuple if they are one string per class, else raise `TypeError` or `ValueError`."""
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+    if isinstance(names, Mapping):
+        if set(names) != set(range(num_classes)):
+            raise ValueError(f"names by class id must have the ids 0 to {num_classes - 1}, got {list(names)}")
+        names = [names[class_id] for class_id in range(num_classes)]
+    has_order = isinstance(names, (Sequence, np.ndarray)) and not isinstance(names, (str, bytes))
+    if not has_order or not all(isinstance(name, str) for name in names):
         raise TypeError(f"names must be a sequence of strings, got {names!r}")
     if len(names) != num_classes:
         raise ValueError(f"got {len(names)} names for {num_classes} classes")
-    return tuple(names)
+    return tuple(str(name) for name in names)
 
 
 def resolve_classes(classes: Classes, names: Sequence[str]) -> list[int]:
@@ -60,22 +68,25 @@ def resolve_classes(classes: Classes, names: Sequence[str]) -> list[int]:
         Something that is neither.
     """
     if isinstance(classes, (int, np.integer, str)):
-        return [_class_id(classes, names)]
-    return [_class_id(wanted, names) for wanted in cast("Iterable[SupportsIndex | str]", classes)]
+        return _class_ids(classes, names)
+    if isinstance(classes, bytes) or not isinstance(classes, Iterable):
+        raise TypeError(f"classes must be ids or names, got {classes!r}")
+    return [class_id for wanted in classes for class_id in _class_ids(wanted, names)]
 
 
-def _class_id(wanted: SupportsIndex | str, names: Sequence[str]) -> int:
+def _class_ids(wanted: SupportsIndex | str, names: Sequence[str]) -> list[int]:
+    """Return the id that is meant; several where a name stands for several classes."""
     if isinstance(wanted, str):
         if wanted in names:
-            return names.index(wanted)
+            return [class_id for class_id, name in enumerate(names) if name == wanted]
         from difflib import get_close_matches
 
         close = get_close_matches(wanted, names) or names[:5]
-        raise ValueError(f"unknown class {wanted!r} of {len(names)}, perhaps you meant {', '.join(map(repr, close))}")
+        raise ValueError(f"unknown class {wanted!r}, perhaps you meant {' or '.join(map(repr, close))}")
     try:
         class_id = wanted.__index__()
     except AttributeError:
         raise TypeError(f"classes must be ids or names, got {wanted!r}") from None
     if not 0 <= class_id < len(names):
         raise ValueError(f"unknown class id {class_id}, the model's classes are 0 to {len(names) - 1}")
-    return class_id
+    return [class_id]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from yoloxfast.classes import COCO_CATEGORY_IDS, COCO_NAMES
-from yoloxfast.errors import MissingDependencyError
+from yoloxfast.errors import missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,6 +71,8 @@ class Detections:
         for array in (self.xyxy, self.scores, self.class_ids):
             if not isinstance(array, np.ndarray):
                 raise TypeError(f"expected NumPy arrays, got {type(array).__name__}")
+        if not isinstance(self.names, tuple):
+            object.__setattr__(self, "names", tuple(self.names))
         count = len(self.scores)
         if self.xyxy.shape != (count, 4) or self.class_ids.shape != (count,):
             raise ValueError(
@@ -120,6 +122,8 @@ class Detections:
     def draw(self, image: NDArray[Any]) -> NDArray[np.uint8]:
         """Draw the boxes with names and scores on a copy of the image.
 
+        Names beyond ASCII need OpenCV 5; earlier versions draw question marks.
+
         Parameters
         ----------
         image : ndarray of uint8, (height, width, 3)
@@ -160,7 +164,7 @@ class Detections:
         """Return `to_dict()` as one line of JSON."""
         import json
 
-        return json.dumps(self.to_dict(), ensure_ascii=False)
+        return json.dumps(self.to_dict())
 
     def to_coco(self, image_id: int, category_ids: Sequence[int] | None = None) -> list[dict[str, Any]]:
         """Return entries of a COCO results file.
@@ -203,8 +207,8 @@ class Detections:
         """
         try:
             import supervision
-        except ModuleNotFoundError as error:
-            raise MissingDependencyError("supervision", extra="supervision") from error
+        except ImportError as error:
+            raise missing("supervision", error, extra="supervision") from error
         return supervision.Detections(
             xyxy=self.xyxy.copy(),
             confidence=self.scores.copy(),

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from yoloxfast._core import BOX_COLUMNS
 from yoloxfast.classes import checked_names, resolve_classes
 from yoloxfast.postprocessing import PostProcessor
 from yoloxfast.preprocessing import PADDING, letterbox
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
     from typing_extensions import Self
 
     from yoloxfast.backends import Backend
-    from yoloxfast.classes import Classes
+    from yoloxfast.classes import Classes, Names
     from yoloxfast.detections import Detections
 
 __all__ = ["Detector"]
@@ -47,9 +47,9 @@ class Detector:
         The only classes to detect.
     max_detections : int, optional
         Keep only this many of the best.
-    names : sequence of str, optional
-        Names of the classes. By default what the model's metadata say under "names", else COCO's if there are 80
-        classes, else "class 0" and so on.
+    names : sequence of str, or mapping of int to str, optional
+        Names of the classes, in order or by id. By default what the model's metadata say under "names", else COCO's if
+        there are 80 classes, else "class 0" and so on.
     device : int, default 0
         Number of the GPU; ONNX Runtime runs on the CPU and takes only 0.
     threads : int, optional
@@ -95,7 +95,7 @@ class Detector:
         class_agnostic: bool = False,
         classes: Classes | None = None,
         max_detections: int | None = None,
-        names: Sequence[str] | None = None,
+        names: Names | None = None,
         device: int = 0,
         threads: int | None = None,
     ) -> None:
@@ -135,7 +135,7 @@ class Detector:
         image : ndarray of uint8, (height, width, 3)
             BGR, as `cv2.imread` gives it; any size; crops and strided or flipped views will do.
         score_threshold, iou_threshold, classes : optional
-            For this call, instead of the detector's own.
+            For this call, instead of the detector's own. None means the detector's own.
 
         Returns
         -------
@@ -149,6 +149,8 @@ class Detector:
             Not such an image, an option out of range, an unknown class.
         EngineError
             The runtime failed, or the detector is closed.
+        ModelError
+            The network gave a score above 1, which YOLOX never does.
         """
         with self.backend.execution_context() as context:
             _, scale = letterbox(image, self.input_size, out=context.input[0])
@@ -207,7 +209,7 @@ class Detector:
 
     def _check_options(self) -> None:
         """Post-process an output in which nothing passes: that says now, not at the first image, what is wrong."""
-        nothing = np.full((self.backend.head.num_anchors, 5 + self.num_classes), -1, np.float32)
+        nothing = np.full((self.backend.head.num_anchors, BOX_COLUMNS + self.num_classes), -1, np.float32)
         self._postprocess(nothing, 1.0)
 
 
@@ -216,9 +218,6 @@ def _names_of(metadata: Any, num_classes: int) -> tuple[str, ...] | None:
     from ast import literal_eval
 
     try:
-        names = literal_eval(metadata["names"])
-        if isinstance(names, dict):
-            names = [names[class_id] for class_id in range(num_classes)]
-        return checked_names(names, num_classes)
+        return checked_names(literal_eval(metadata["names"]), num_classes)
     except (KeyError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError):
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["EngineError", "MissingDependencyError", "ModelError"]
+__all__ = ["EngineError", "MissingDependencyError", "ModelError", "missing"]
 
 
 class ModelError(ValueError):
@@ -14,15 +14,12 @@ class EngineError(RuntimeError):
 
 
 class MissingDependencyError(ImportError):
-    """An optional package is not installed; says how to install it.
+    """An optional package is not installed, or broken; says how to install it."""
 
-    Parameters
-    ----------
-    package : str
-        The package that could not be imported.
-    extra : str
-        The extra of yoloxfast that brings it.
-    """
 
-    def __init__(self, package: str, *, extra: str) -> None:
-        super().__init__(f"{package} is not installed: pip install 'yoloxfast[{extra}]'", name=package)
+def missing(package: str, error: ImportError, *, extra: str) -> MissingDependencyError:
+    """Return the error for a package that could not be imported, and that the extra of yoloxfast brings."""
+    pip = f"pip install 'yoloxfast[{extra}]'"
+    if isinstance(error, ModuleNotFoundError):
+        return MissingDependencyError(f"{package} is not installed: {pip}", name=package)
+    return MissingDependencyError(f"{package} cannot be imported ({error}); to install it: {pip}", name=package)

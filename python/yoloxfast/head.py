@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from yoloxfast._core import BOX_COLUMNS, SCORE_LIMIT, count_anchors
 from yoloxfast.errors import ModelError
 
 if TYPE_CHECKING:
@@ -18,9 +19,8 @@ __all__ = ["Head", "find_head"]
 
 KNOWN_STRIDES = ((8, 16, 32), (8, 16, 32, 64))
 
-_BOX_COLUMNS = 5
-_SCORE_ROUNDING = 0.0625
 _LARGEST_LOG_SIZE = 20.0
+"""exp(20) strides are more pixels than any image has; decoded widths and heights are above it on any image."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,7 @@ class Head:
     @property
     def num_anchors(self) -> int:
         """Rows of the raw output."""
-        return _count_anchors(self.input_size, self.strides)
-
-
-def _count_anchors(input_size: tuple[int, int], strides: tuple[int, ...]) -> int:
-    height, width = input_size
-    return sum(-(-height // stride) * -(-width // stride) for stride in strides)
+        return count_anchors(*self.input_size, self.strides)
 
 
 def find_head(outputs: Mapping[str, NDArray[Any]], input_size: tuple[int, int], batch: int) -> Head:
@@ -72,14 +67,14 @@ def find_head(outputs: Mapping[str, NDArray[Any]], input_size: tuple[int, int], 
         No output, or more than one, is that of a YOLOX head; or its values are not: boxes already decoded, scores that
         no sigmoid has brought into 0..1.
     """
-    strides_of = {_count_anchors(input_size, strides): strides for strides in KNOWN_STRIDES}
+    strides_of = {count_anchors(*input_size, strides): strides for strides in KNOWN_STRIDES}
     heads = [
-        Head(input_size, strides_of[output.shape[1]], output.shape[2] - _BOX_COLUMNS, name)
+        Head(input_size, strides_of[output.shape[1]], output.shape[2] - BOX_COLUMNS, name)
         for name, output in outputs.items()
         if output.ndim == 3  # noqa: PLR2004
         and output.shape[0] == batch
         and output.shape[1] in strides_of
-        and output.shape[2] > _BOX_COLUMNS
+        and output.shape[2] > BOX_COLUMNS
         and output.dtype in (np.float32, np.float16)
     ]
     if len(heads) != 1:
@@ -98,7 +93,7 @@ def find_head(outputs: Mapping[str, NDArray[Any]], input_size: tuple[int, int], 
 def _check_values(raw: NDArray[Any]) -> None:
     scores, log_sizes = raw[..., 4:], raw[..., 2:4]
     scores, log_sizes = scores[np.isfinite(scores)], log_sizes[np.isfinite(log_sizes)]
-    if scores.size and (scores.min() < -_SCORE_ROUNDING or scores.max() > 1 + _SCORE_ROUNDING):
+    if scores.size and (scores.min() < 1 - SCORE_LIMIT or scores.max() > SCORE_LIMIT):
         raise ModelError(
             f"not the scores of a YOLOX head: found {scores.min():.4g} to {scores.max():.4g}, expected 0 to 1;"
             " the sigmoid of objectness and classes must be in the network, as YOLOX's export_onnx.py does"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,10 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         raise ValueError("the file is empty")
     if content.startswith(_JPEG_START) and not _is_complete_jpeg(content):
         raise ValueError("the JPEG file is truncated")
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except (cv2.error, MemoryError):
+        raise ValueError("OpenCV refuses it: too large, or damaged") from None
     if image is None:
         raise ValueError("not an image that OpenCV can read, or a truncated one")
     return image  # type: ignore[return-value]  # IMREAD_COLOR gives uint8
@@ -57,16 +61,21 @@ def write_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
     OSError
         The file cannot be written.
     ValueError
-        OpenCV knows no format of that suffix.
+        OpenCV knows no format of that suffix, or the image is too large for it.
     """
     import cv2
 
     path = Path(path)
+    height, width, *_ = image.shape
     try:
-        _, content = cv2.imencode(path.suffix, image)
-    except cv2.error as error:
-        raise ValueError(f"OpenCV writes no {path.suffix or 'files without suffix'}: {path}") from error
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+        is_encoded, content = cv2.imencode(path.suffix, image)
+    except cv2.error:
+        is_encoded = False
+    if not is_encoded:
+        raise ValueError(
+            f"OpenCV cannot write an image of {width}x{height} as {path.suffix or 'a file without suffix'}"
+        )
+    unfinished = path.with_name(f".{os.getpid()}-{threading.get_ident()}.part")
     try:
         unfinished.write_bytes(content.tobytes())
         unfinished.replace(path)

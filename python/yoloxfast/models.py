@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from yoloxfast.errors import MissingDependencyError, ModelError
+from yoloxfast.errors import ModelError, missing
 
 __all__ = ["MODELS_VARIABLE", "OFFICIAL_MODELS", "OfficialModel", "download", "find_model"]
 
@@ -18,6 +18,7 @@ BASE_URL = "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.
 
 _TIMEOUT_SECONDS = 30
 _RETRIES = 2
+_CHUNK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,23 @@ def _fetch(model: OfficialModel) -> Path:
     try:
         import pooch
         import requests  # pooch downloads with it
-        import tqdm  # noqa: F401  # pooch shows progress with it
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(str(error.name), extra="download") from error
+        import tqdm
+    except ImportError as error:
+        raise missing(error.name or "pooch", error, extra="download") from error
+
+    class Progress(tqdm.tqdm):  # type: ignore[misc]  # tqdm has no types
+        """Progress bar that ends a download of more than the file's size."""
+
+        def update(self, n: float = 1) -> bool | None:
+            if self.n + n > model.size + _CHUNK_BYTES:
+                raise ModelError(f"the server sends more than its {model.size} bytes")
+            return super().update(n)  # type: ignore[no-any-return]
+
+    def download_once(url: str, file: str, cache: pooch.Pooch) -> None:
+        progress = Progress(total=model.size, unit="B", unit_scale=True, ncols=79)
+        pooch.HTTPDownloader(progressbar=progress, chunk_size=_CHUNK_BYTES, timeout=_TIMEOUT_SECONDS)(url, file, cache)
+
     url = f"{BASE_URL}/{model.file}"
-    downloader = pooch.HTTPDownloader(progressbar=True, timeout=_TIMEOUT_SECONDS)
     cache = pooch.create(
         path=pooch.os_cache("yoloxfast"),
         base_url=f"{BASE_URL}/",
@@ -124,14 +137,13 @@ def _fetch(model: OfficialModel) -> Path:
         retry_if_failed=_RETRIES,
     )
     try:
-        return Path(cache.fetch(model.file, downloader=downloader))
+        return Path(cache.fetch(model.file, downloader=download_once))
     except requests.RequestException as error:
-        raise ConnectionError(
-            f"{model.file} is in no folder named by {MODELS_VARIABLE} and could not be downloaded: put it into such a"
-            f" folder ({url}: {_first_cause(error)})"
-        ) from None
-    except ValueError:
-        raise ModelError(f"{url} is not the official {model.file}: its SHA-256 is not {model.sha256}") from None
+        folder = os.environ.get(MODELS_VARIABLE)
+        where = f"is not in {folder}" if folder else f"may lie in a folder named in {MODELS_VARIABLE}, which is not set"
+        raise ConnectionError(f"{model.file} {where}, and {url} could not be read: {_first_cause(error)}") from None
+    except ValueError as error:
+        raise ModelError(f"{url} is not the official {model.file}: {error}") from None
 
 
 def _first_cause(error: BaseException) -> BaseException:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from yoloxfast.classes import Classes
+    from yoloxfast.classes import Classes, Names
 
 __all__ = ["PostProcessor", "nms"]
 
@@ -31,8 +31,8 @@ class PostProcessor:
     num_classes : int, default 80
     strides : sequence of int, default (8, 16, 32)
         Strides of the levels, in the order of the raw output; (8, 16, 32, 64) for P6 models.
-    names : sequence of str, optional
-        Names of the classes; COCO's by default if there are 80.
+    names : sequence of str, or mapping of int to str, optional
+        Names of the classes, in order or by id; COCO's by default if there are 80.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class PostProcessor:
         num_classes: int = 80,
         strides: Sequence[int] = (8, 16, 32),
         *,
-        names: Sequence[str] | None = None,
+        names: Names | None = None,
     ) -> None:
         height, width = checked_size(input_size)
         self._core = _core.PostProcessor(height, width, num_classes, strides)
@@ -135,11 +135,10 @@ class PostProcessor:
         TypeError
             `raw` is not an array, or of another dtype.
         ValueError
-            Another number of anchors or columns than the model has; scores above 1 (without a sigmoid in the network);
-            an option out of range; an unknown class.
+            Another number of anchors or columns than the model has; an option out of range; an unknown class.
+        ModelError
+            A candidate with a score above 1: the network does not end in a sigmoid.
         """
-        if max_detections is not None and max_detections < 1:
-            raise ValueError(f"max_detections is {max_detections}, expected at least 1, or None for no limit")
         class_ids = None if classes is None else resolve_classes(classes, self.names)
         found = self._core.run(raw, scale, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)
         return Detections(*found, self.names)

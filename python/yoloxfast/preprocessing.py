@@ -10,6 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_LARGEST_SIDE = 2**20
+_MOST_PIXELS = 2**30
+
 __all__ = ["PADDING", "check_image", "checked_size", "letterbox"]
 
 PADDING = 114
@@ -83,6 +86,9 @@ def check_image(image: Any) -> None:
         raise ValueError(f"{expected}, got {image.shape}")
     if image.size == 0:
         raise ValueError(f"image is empty: {image.shape}")
+    height, width, _ = image.shape
+    if max(height, width) > _LARGEST_SIDE or height * width > _MOST_PIXELS:
+        raise ValueError(f"image is too large for OpenCV, 2**20 a side and 2**30 pixels: {image.shape}")
 
 
 def checked_size(size: Any) -> tuple[int, int]:

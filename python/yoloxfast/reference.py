@@ -55,7 +55,7 @@ def decode(raw: NDArray[Any], input_size: tuple[int, int], strides: Sequence[int
 
     decoded = raw.astype(np.float32)
     decoded[:, :2] = (decoded[:, :2] + grid) * stride_of_cell
-    # The exponential is rounded to float32 once, which makes it the same number everywhere.
+    # The exponential is taken in float64 and rounded: unlike those in float32, all libraries agree on that.
     decoded[:, 2:4] = np.exp(decoded[:, 2:4].astype(np.float64)).astype(np.float32) * stride_of_cell
     return decoded
 
@@ -94,7 +94,7 @@ def _nms_one_class(
         height = np.maximum(np.minimum(y2[best], y2[others]) - np.maximum(y1[best], y1[others]), 0)
         intersection = width * height
         iou = intersection / (areas[best] + areas[others] - intersection)
-        order = others[~(iou > iou_threshold)]
+        order = others[~(iou > np.float32(iou_threshold))]
     return np.array(kept, np.int64)
 
 
@@ -125,7 +125,7 @@ def postprocess(
 
     class_ids = decoded[:, 5:].argmax(axis=1)
     scores = decoded[:, 4] * decoded[np.arange(len(decoded)), 5 + class_ids]
-    candidates = np.flatnonzero(scores >= score_threshold)
+    candidates = np.flatnonzero(scores >= np.float32(score_threshold))
     finite = np.isfinite(raw[candidates]).all(axis=1) & np.isfinite(boxes_in_image[candidates]).all(axis=1)
     candidates = candidates[finite]
     if classes is not None:

@@ -59,7 +59,7 @@ class Backend(Protocol):
         """Borrow a context; from any thread."""
 
     def close(self) -> None:
-        """Let go of the model; runs under way end first. May be called again."""
+        """Let go of the model; runs under way end as usual. May be called again."""
 
 
 def open_backend(

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import operator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from yoloxfast.errors import EngineError, MissingDependencyError, ModelError
+from yoloxfast.errors import EngineError, ModelError, missing
 from yoloxfast.head import find_head
 from yoloxfast.preprocessing import PADDING
 
 try:
     import onnxruntime as ort
-except ModuleNotFoundError as error:
-    raise MissingDependencyError("onnxruntime", extra="cpu") from error
+except ImportError as error:
+    raise missing("onnxruntime", error, extra="cpu") from error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +29,9 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
     "tensor(float16)": np.dtype(np.float16),
 }
+_SIDES = range(1, 8193)
+_THREADS = range(1, 1025)
+_ONLY_FATAL = 4
 
 
 class OnnxRuntimeBackend:
@@ -44,19 +48,17 @@ class OnnxRuntimeBackend:
     name = "onnxruntime"
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads is {threads}, expected at least 1, or None for one per core")
-        self._path = path
         session = _open_session(path, threads)
         self._input = _checked_input(session, path)
-        probe = np.full(self._input.shape, PADDING, self._input.dtype)
         batch, _, height, width = self._input.shape
-        outputs = dict(zip([output.name for output in session.get_outputs()], self._probe(session, probe), strict=True))
         try:
+            outputs = _probe(session, self._input)
             self.head = find_head(outputs, (height, width), batch)
-        except ModelError as error:
-            raise ModelError(f"{path}: {error}") from None
-        self._output = outputs[self.head.output_name]
+        except (EngineError, ModelError) as error:
+            raise type(error)(f"{path}: {error}") from error.__cause__
+        output = outputs[self.head.output_name]
+        self._output = _Tensor(self.head.output_name, output.shape, output.dtype)
+        self._file = f"{path} ({path.stat().st_size:,} bytes)"
         self.metadata: Mapping[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         self._session: Any = session
         self._idle: list[_Context] = []
@@ -64,10 +66,10 @@ class OnnxRuntimeBackend:
     def describe(self) -> dict[str, str]:
         """Facts for people: file, runtime, device, tensors."""
         return {
-            "model": f"{self._path} ({self._path.stat().st_size:,} bytes)",
+            "model": self._file,
             "runtime": f"ONNX Runtime {ort.__version__} on the CPU",
-            "input": f"{self._input.name} {self._input.shape} {self._input.dtype}",
-            "output": f"{self.head.output_name} {self._output.shape} {self._output.dtype}",
+            "input": str(self._input),
+            "output": str(self._output),
         }
 
     @contextmanager
@@ -79,7 +81,7 @@ class OnnxRuntimeBackend:
         try:
             context = self._idle.pop()
         except IndexError:
-            context = _Context(session, self._input, self.head.output_name, np.empty_like(self._output))
+            context = _Context(session, self._input, self._output)
         try:
             yield context
         finally:
@@ -87,36 +89,35 @@ class OnnxRuntimeBackend:
                 self._idle.append(context)
 
     def close(self) -> None:
-        """Let go of the model; runs under way end first. May be called again."""
+        """Let go of the model; runs under way end as usual. May be called again."""
         self._session = None
         self._idle.clear()
 
-    def _probe(self, session: Any, image: NDArray[Any]) -> list[NDArray[Any]]:
-        try:
-            return list(session.run(None, {self._input.name: image}))
-        except Exception as error:
-            raise EngineError(f"ONNX Runtime could not run the model: {error}") from error
 
+class _Tensor(NamedTuple):
+    """What a tensor of the network is."""
 
-class _Input:
-    def __init__(self, name: str, shape: tuple[int, int, int, int], dtype: np.dtype[Any]) -> None:
-        self.name = name
-        self.shape = shape
-        self.dtype = dtype
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.shape} {self.dtype}"
 
 
 class _Context:
     """Input and output buffer, bound to the session once."""
 
-    def __init__(self, session: Any, network_input: _Input, output_name: str, output: NDArray[Any]) -> None:
+    def __init__(self, session: Any, network_input: _Tensor, network_output: _Tensor) -> None:
         self.input = np.zeros(network_input.shape, network_input.dtype)
-        self._output = output
+        self._output = np.empty(network_output.shape, network_output.dtype)
         self._session = session
         self._binding = session.io_binding()
-        self._binding.bind_input(
-            network_input.name, "cpu", 0, self.input.dtype.type, self.input.shape, self.input.ctypes.data
-        )
-        self._binding.bind_output(output_name, "cpu", 0, output.dtype.type, output.shape, output.ctypes.data)
+        for tensor, buffer, bind in (
+            (network_input, self.input, self._binding.bind_input),
+            (network_output, self._output, self._binding.bind_output),
+        ):
+            bind(tensor.name, "cpu", 0, tensor.dtype.type, tensor.shape, buffer.ctypes.data)
 
     def run(self) -> NDArray[Any]:
         """Run the network; what it returns is overwritten by the next run."""
@@ -129,8 +130,12 @@ class _Context:
 
 def _open_session(path: Path, threads: int | None) -> Any:
     options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = _ONLY_FATAL
     if threads is not None:
+        if operator.index(threads) not in _THREADS:
+            raise ValueError(
+                f"threads is {threads}, expected {_THREADS[0]} to {_THREADS[-1]}, or None for one per core"
+            )
         options.intra_op_num_threads = threads
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -138,17 +143,28 @@ def _open_session(path: Path, threads: int | None) -> Any:
         raise ModelError(f"{path} is not a model that ONNX Runtime can load: {error}") from error
 
 
-def _checked_input(session: Any, path: Path) -> _Input:
+def _checked_input(session: Any, path: Path) -> _Tensor:
     """Read shape and dtype of the network's input; a symbolic batch becomes 1."""
     inputs = session.get_inputs()
-    found = ", ".join(f"{tensor.name} {tensor.shape} {tensor.type}" for tensor in inputs)
     match inputs:
         case [tensor] if tensor.type in _DTYPES:
             match tensor.shape:
-                case [batch, 3, int(height), int(width)]:
+                case [batch, 3, int(height), int(width)] if height in _SIDES and width in _SIDES:
                     batch = batch if isinstance(batch, int) else 1
-                    return _Input(tensor.name, (batch, 3, height, width), _DTYPES[tensor.type])
+                    return _Tensor(tensor.name, (batch, 3, height, width), _DTYPES[tensor.type])
+    found = ", ".join(f"{tensor.name} {tensor.shape} {tensor.type}" for tensor in inputs)
     raise ModelError(
-        f"{path}: not the input of a YOLOX: found {found};"
-        " expected one input (batch, 3, height, width) of fixed height and width, in float32 or float16"
+        f"{path}: not the input of a YOLOX: found {found}; expected one input (batch, 3, height, width) of fixed height"
+        f" and width, {_SIDES[0]} to {_SIDES[-1]}, in float32 or float16"
     )
+
+
+def _probe(session: Any, network_input: _Tensor) -> dict[str, NDArray[Any]]:
+    """Run the network once, on grey, to see what it really puts out."""
+    names = [output.name for output in session.get_outputs()]
+    grey = np.full(network_input.shape, PADDING, network_input.dtype)
+    try:
+        outputs = session.run(names, {network_input.name: grey})
+    except Exception as error:
+        raise EngineError(f"ONNX Runtime could not run the model: {error}") from error
+    return {name: output for name, output in zip(names, outputs, strict=True) if isinstance(output, np.ndarray)}

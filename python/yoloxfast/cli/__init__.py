@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from yoloxfast import __version__
 from yoloxfast.cli import detect, download, info
 from yoloxfast.cli.report import reason
-from yoloxfast.errors import EngineError, MissingDependencyError
+from yoloxfast.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0; 1 if some images could not be read; 2 for a bad option or model, or output that cannot be
         written (one line on stderr); 130 after Ctrl-C; 141 if nobody reads the output any more.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # for file names that are no text
     try:
         options = _parser().parse_args(arguments)
         return int(options.run(options))
@@ -59,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Who read our output has left; Python must not try to flush the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
-    except (EngineError, MissingDependencyError, OSError, ValueError) as error:
+    except (EngineError, ImportError, OSError, ValueError) as error:
         file = f"{error.filename}: " if isinstance(error, OSError) and error.filename is not None else ""
         print(f"yoloxfast: error: {file}{' '.join(reason(error).split())}", file=sys.stderr)
         return _FAILURE

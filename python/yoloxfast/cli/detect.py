@@ -7,9 +7,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from yoloxfast.cli.report import Report
-from yoloxfast.cli.sources import find_sources
+from yoloxfast.cli.sources import check_is_free, find_sources
 from yoloxfast.detector import Detector
-from yoloxfast.images import read_image, write_image
+from yoloxfast.images import write_image
 
 _DESCRIPTION = """\
 Detect objects in images: files, folders (with all folders in them) and globs.
@@ -61,6 +61,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(options: argparse.Namespace) -> int:
     """Detect; return the exit status."""
     sources = find_sources(options.source, output=options.output)
+    if options.json not in (None, "-"):
+        check_is_free(options.json, sources, options.model)
     with ExitStack() as stack:
         detector = stack.enter_context(_open_detector(options))
         if options.output is not None:
@@ -68,14 +70,17 @@ def run(options: argparse.Namespace) -> int:
         report = stack.enter_context(Report(json_file=options.json, lists_objects=not options.quiet))
         for source in report.track(sources):
             try:
-                image = read_image(source.path)
+                image = source.read()
             except (OSError, ValueError) as error:
                 report.add_failure(source.path, error)
                 continue
             detections = detector.detect(image)
             if source.target is not None:
                 _make_folder(source.target.parent)
-                write_image(source.target, detections.draw(image))
+                try:
+                    write_image(source.target, detections.draw(image))
+                except ValueError as error:
+                    report.add_failure(source.path, error)
             report.add(source.path, image.shape, detections)
     return 1 if report.failures else 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ __all__ = ["Report", "reason"]
 
 try:
     from tqdm import tqdm
-except ModuleNotFoundError:
+except ImportError:
     tqdm = None
 
 
@@ -39,7 +39,7 @@ class Report:
         self.failures = 0
         self._images = 0
         self._objects = 0
-        self._json: IO[str] | None = None
+        self._json: TextIO | None = None
         self._json_file = json_file
         self._lists_objects = lists_objects and json_file != "-"
 
@@ -47,8 +47,7 @@ class Report:
         if self._json_file == "-":
             self._json = sys.stdout
         elif self._json_file is not None:
-            # A file name that is no text has surrogates: their backslash escapes are valid JSON.
-            self._json = Path(self._json_file).open("w", encoding="utf-8", errors="backslashreplace")
+            self._json = Path(self._json_file).open("w", encoding="ascii")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -71,7 +70,7 @@ class Report:
         self._objects += len(detections)
         if self._json is not None:
             facts: dict[str, Any] = {"image": str(path), "width": width, "height": height, **detections.to_dict()}
-            self._json.write(json.dumps(facts, ensure_ascii=False) + "\n")
+            self._json.write(json.dumps(facts) + "\n")
             self._json.flush()
         if self._lists_objects:
             lines = [f"{path}  {width}x{height}  {_count(len(detections), 'object')}"]
@@ -92,8 +91,10 @@ def reason(error: Exception) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
-def _say(text: str, file: IO[str]) -> None:
-    """Print above the progress bar."""
+def _say(text: str, file: TextIO) -> None:
+    """Print above the progress bar, escaping what the terminal cannot show."""
+    encoding = file.encoding or "utf-8"
+    text = text.encode(encoding, "backslashreplace").decode(encoding)
     if tqdm is None:
         print(text, file=file)
     else:

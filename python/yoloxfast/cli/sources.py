@@ -3,78 +3,118 @@
 from __future__ import annotations
 
 import glob
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yoloxfast.images import SUFFIXES
+from yoloxfast.images import SUFFIXES, read_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["Source", "find_sources"]
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Source", "check_is_free", "find_sources"]
 
 
 @dataclass(frozen=True)
 class Source:
-    """An image file, and where to write its annotated copy, if anywhere."""
+    """An image file, or what could not be searched for images.
+
+    Attributes
+    ----------
+    path : Path
+    copy : Path
+        Name of the annotated copy, relative to the output folder.
+    problem : OSError or None
+        Why a folder could not be searched.
+    target : Path or None
+        Where to write the annotated copy, if anywhere.
+    """
 
     path: Path
-    target: Path | None
+    copy: Path
+    problem: OSError | None = None
+    target: Path | None = None
+
+    def read(self) -> NDArray[np.uint8]:
+        """Read the image; raises as `read_image` does, and for a folder that could not be searched."""
+        if self.problem is not None:
+            raise self.problem
+        return read_image(self.path)
 
 
 def find_sources(arguments: Iterable[str], *, output: Path | None) -> list[Source]:
     """List the images that files, folders and globs name, each once, in order.
 
-    A file that does not exist is listed, too: it is reported when its turn comes. The copies of a folder's images keep
-    their place in it; copies of the same name are numbered. An output folder inside a folder is not searched.
+    What does not exist or cannot be searched is listed, too: it is reported when its turn comes. The copies of a
+    folder's images keep their place in it; copies of the same name are numbered. An output folder inside a folder is
+    not searched.
 
     Raises
     ------
     ValueError
-        A folder without images, a glob that matches nothing, or a copy that would overwrite an image.
+        An empty argument, a folder without images, a glob that matches nothing, or a copy that would overwrite an
+        image.
     """
-    names: dict[Path, Path] = {}
+    found: dict[str, Source] = {}
     for argument in arguments:
-        for path, name in _expand(argument, output):
-            names.setdefault(path, name)
+        for source in _expand(argument, output):
+            found.setdefault(os.path.abspath(source.path), source)  # noqa: PTH100  # Path.absolute keeps ".."
     if output is None:
-        return [Source(path, None) for path in names]
-    originals = {path.resolve() for path in names}
+        return list(found.values())
+    originals = {os.path.realpath(path) for path in found}
     taken: set[Path] = set()
     sources = []
-    for path, name in names.items():
-        target = _free(output / _writable(name), taken)
-        if target.resolve() in originals:
+    for source in found.values():
+        target = _free(output / _writable(source.copy), taken)
+        if os.path.realpath(target) in originals:
             raise ValueError(f"{target} would be overwritten by its annotated copy: choose another --output")
-        sources.append(Source(path, target))
+        sources.append(Source(source.path, source.copy, source.problem, target))
     return sources
 
 
-def _expand(argument: str, output: Path | None) -> list[tuple[Path, Path]]:
-    """Return pairs of a file and the name of its copy, relative to the output folder."""
+def check_is_free(file: str, sources: Iterable[Source], model: str) -> None:
+    """Raise `ValueError` if writing `file` would overwrite the model, an image or an annotated copy."""
+    files = [Path(model), *(path for source in sources for path in (source.path, source.target) if path is not None)]
+    if os.path.realpath(file) in {os.path.realpath(path) for path in files}:
+        raise ValueError(f"{file} is read or written already: choose another --json")
+
+
+def _expand(argument: str, output: Path | None) -> list[Source]:
+    if not argument:
+        raise ValueError("a SOURCE is empty, expected a file, folder or glob")
     path = Path(argument)
-    if path.is_dir():
-        files = _images_in(path)
-        if output is not None and path.resolve() in output.resolve().parents:
-            files = [file for file in files if output.resolve() not in file.resolve().parents]
-        if not files:
+    if os.path.isdir(argument):  # noqa: PTH112  # unlike Path.is_dir, never raises
+        sources = list(_search(path, output))
+        if not sources:
             raise ValueError(f"no images in folder {path} ({', '.join(sorted(SUFFIXES))})")
-        return [(file, file.relative_to(path)) for file in files]
-    if path.exists() or not glob.has_magic(argument):
-        return [(path, Path(path.name))]
+        return sources
+    if os.path.lexists(argument) or not glob.has_magic(argument):
+        return [Source(path, Path(path.name))]
     files = [Path(match) for match in sorted(_matches(argument)) if Path(match).is_file()]
     if not files:
         raise ValueError(f"no file matches {argument}")
-    return [(file, Path(file.name)) for file in files]
+    return [Source(file, Path(file.name)) for file in files]
 
 
 def _matches(pattern: str) -> list[str]:
     return glob.glob(pattern, recursive=True)  # noqa: PTH207  # Path.glob takes no absolute pattern
 
 
-def _images_in(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+def _search(folder: Path, output: Path | None) -> Iterator[Source]:
+    """List the images in a folder and below it, and the folders that cannot be searched."""
+    hidden = None if output is None else os.path.realpath(output)
+    problems: list[OSError] = []
+    found = []
+    for name, folders, files in os.walk(folder, onerror=problems.append):
+        here = Path(name)
+        folders[:] = [sub for sub in folders if os.path.realpath(here / sub) != hidden]
+        found += [here / file for file in files if Path(file).suffix.lower() in SUFFIXES]
+    yield from (Source(file, file.relative_to(folder)) for file in sorted(found))
+    yield from (Source(Path(problem.filename), Path("unread"), problem) for problem in problems)
 
 
 def _writable(name: Path) -> Path:

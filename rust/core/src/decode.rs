@@ -5,8 +5,8 @@
 //! cy = (v1 + y) * stride        h = exp(v3) * stride
 //! ```
 //!
-//! All in `f32`. The exponential is taken in `f64` and rounded once: that is the same number on every platform, which
-//! the `f32` functions of the system libraries and of NumPy are not.
+//! All in `f32`. The exponential is taken in `f64` and rounded: the `f64` functions of system libraries and of NumPy
+//! differ by so little that this gives the same `f32`, which their `f32` functions do not.
 
 use crate::raw::Element;
 use crate::{Anchor, Grid, RawOutput};

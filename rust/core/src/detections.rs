@@ -1,3 +1,5 @@
+//! The result of post-processing.
+
 /// What was found in one image, best score first: parallel arrays.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Detections {

@@ -1,3 +1,5 @@
+//! The errors of the core, worded for whoever reads them.
+
 use crate::grid::{MAX_ANCHORS, MAX_SIDE};
 use crate::postprocess::MAX_CLASSES;
 use crate::raw::BOX_COLUMNS;

@@ -10,7 +10,7 @@ use crate::Error;
 /// Largest height or width of a network's input.
 pub(crate) const MAX_SIDE: usize = 1 << 15;
 
-/// Most anchors of one grid: 200 MB of table, and every index is exact in `f32`.
+/// Most anchors of one grid: 200 MB of table.
 pub(crate) const MAX_ANCHORS: usize = 1 << 24;
 
 /// A cell of the grid, in units of its stride, and the stride in pixels.
@@ -39,6 +39,20 @@ impl Grid {
     /// # Errors
     /// A side of 0 or above 32768, no strides or a stride of 0, more than 2^24 anchors.
     pub fn new(height: usize, width: usize, strides: &[usize]) -> Result<Self, Error> {
+        let count = Self::count_anchors(height, width, strides)?;
+        let mut anchors = Vec::with_capacity(count);
+        for &stride in strides {
+            let (rows, columns) = (height.div_ceil(stride), width.div_ceil(stride));
+            anchors.extend((0..rows).flat_map(|row| (0..columns).map(move |column| anchor(column, row, stride))));
+        }
+        Ok(Self { height, width, strides: strides.to_vec(), anchors })
+    }
+
+    /// Counts the anchors that [`Grid::new`] would compute.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn count_anchors(height: usize, width: usize, strides: &[usize]) -> Result<usize, Error> {
         let side = 1..=MAX_SIDE;
         if !side.contains(&height) || !side.contains(&width) {
             return Err(Error::InputSize { height, width });
@@ -51,12 +65,7 @@ impl Grid {
         if count > MAX_ANCHORS {
             return Err(Error::TooManyAnchors { height, width, strides: strides.to_vec(), anchors: count });
         }
-        let mut anchors = Vec::with_capacity(count);
-        for &stride in strides {
-            let (rows, columns) = (height.div_ceil(stride), width.div_ceil(stride));
-            anchors.extend((0..rows).flat_map(|row| (0..columns).map(move |column| anchor(column, row, stride))));
-        }
-        Ok(Self { height, width, strides: strides.to_vec(), anchors })
+        Ok(count)
     }
 
     /// The anchors, as many as the raw output has rows.

@@ -122,6 +122,7 @@ impl PostProcessor {
     }
 
     /// The anchors that pass the score threshold, in order, with boxes in network pixels.
+    #[expect(clippy::cast_possible_wrap, reason = "class ids are below MAX_CLASSES")]
     fn candidates<T: Element>(&self, raw: RawOutput<'_, T>, options: &Options) -> Result<Detections, Error> {
         let wanted = self.wanted_classes(options.class_ids.as_deref())?;
         let mut candidates = Detections::default();
@@ -144,7 +145,7 @@ impl PostProcessor {
             if to_image(xyxy, options.scale).iter().all(|value| value.is_finite()) {
                 candidates.xyxy.push(xyxy);
                 candidates.scores.push(score);
-                candidates.class_ids.push(class_id.try_into().unwrap_or(i64::MAX));
+                candidates.class_ids.push(class_id as i64);
             }
         }
         Ok(candidates)

@@ -1,4 +1,4 @@
-//! Arguments from Python: NumPy arrays borrowed as the slices that the core takes, and counts.
+//! Arguments from Python: NumPy arrays borrowed as the slices that the core takes, and numbers; errors name them.
 
 use half::f16;
 use numpy::ndarray::{Dimension, Ix2};
@@ -67,8 +67,38 @@ fn shape(array: &Bound<'_, PyUntypedArray>) -> String {
     if let [side] = &sides[..] { format!("({side},)") } else { format!("({})", sides.join(", ")) }
 }
 
-/// A Python int that counts something.
-pub(crate) fn count(name: &str, value: i64) -> PyResult<usize> {
-    usize::try_from(value)
-        .map_err(|_| PyValueError::new_err(format!("{name} is {value}, expected a whole number of at least 0")))
+/// A Python int that is at least `least`.
+pub(crate) fn count(name: &str, value: &Bound<'_, PyAny>, least: usize) -> PyResult<usize> {
+    let py = value.py();
+    match value.extract::<usize>() {
+        Ok(number) if number >= least => Ok(number),
+        Err(error) if error.is_instance_of::<PyTypeError>(py) => {
+            Err(PyTypeError::new_err(format!("{name} must be a whole number, got {}", repr(value))))
+        }
+        _ => Err(PyValueError::new_err(format!("{name} is {}, expected at least {least}", repr(value)))),
+    }
+}
+
+/// A Python iterable of such ints; `name` is that of one.
+pub(crate) fn counts(name: &str, values: &Bound<'_, PyAny>, least: usize) -> PyResult<Vec<usize>> {
+    let numbers = values
+        .try_iter()
+        .map_err(|_| PyTypeError::new_err(format!("{name}s must be whole numbers, got {}", repr(values))))?;
+    numbers.map(|number| count(name, &number?, least)).collect()
+}
+
+/// A Python number, rounded to `f32`.
+#[expect(clippy::cast_possible_truncation, reason = "thresholds and scales are compared in f32")]
+pub(crate) fn number(name: &str, value: &Bound<'_, PyAny>) -> PyResult<f32> {
+    match value.extract::<f64>() {
+        Ok(number) => Ok(number as f32),
+        Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => {
+            Err(PyTypeError::new_err(format!("{name} must be a number, got {}", repr(value))))
+        }
+        Err(_) => Err(PyValueError::new_err(format!("{name} is too large a number"))),
+    }
+}
+
+fn repr(value: &Bound<'_, PyAny>) -> String {
+    value.repr().map_or_else(|_| "something without a repr".to_owned(), |repr| repr.to_string())
 }

@@ -1,5 +1,5 @@
 //! The extension module `yoloxfast._core`: borrows NumPy arrays, releases the GIL, calls `yoloxfast-core`, hands arrays
-//! back. What its functions promise stands in `python/yoloxfast/_core.pyi`.
+//! back. What its functions promise stands with those that call them, in `python/yoloxfast/postprocessing.py`.
 
 #![deny(unsafe_code)]
 
@@ -15,11 +15,13 @@ mod _core {
     #[pymodule_export]
     use crate::nms::nms;
     #[pymodule_export]
-    use crate::postprocess::PostProcessor;
+    use crate::postprocess::{PostProcessor, count_anchors};
     use pyo3::prelude::*;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("BOX_COLUMNS", yoloxfast_core::BOX_COLUMNS)?;
+        module.add("SCORE_LIMIT", yoloxfast_core::SCORE_LIMIT)
     }
 }

@@ -1,13 +1,21 @@
+//! Post-processing for Python.
+
 use numpy::ndarray::Ix2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use yoloxfast_core::{Detections, Element, Error, Grid, Options, RawOutput};
 
-use crate::arguments::{RawArray, count};
+use crate::arguments::{RawArray, count, counts, number};
 use crate::error::to_py;
 
 /// Boxes, scores and class ids of one image.
 type DetectionArrays<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<i64>>);
+
+/// Counts the rows of the raw output of a network.
+#[pyfunction]
+pub(crate) fn count_anchors(height: usize, width: usize, strides: &Bound<'_, PyAny>) -> PyResult<usize> {
+    Grid::count_anchors(height, width, &counts("stride", strides, 1)?).map_err(to_py)
+}
 
 #[pyclass(frozen, module = "yoloxfast._core")]
 pub(crate) struct PostProcessor {
@@ -17,11 +25,15 @@ pub(crate) struct PostProcessor {
 #[pymethods]
 impl PostProcessor {
     #[new]
-    #[expect(clippy::needless_pass_by_value, reason = "PyO3 converts a sequence into an owned Vec")]
-    fn new(height: i64, width: i64, num_classes: i64, strides: Vec<i64>) -> PyResult<Self> {
-        let strides: Vec<usize> = strides.iter().map(|&stride| count("stride", stride)).collect::<PyResult<_>>()?;
-        let num_classes = count("num_classes", num_classes)?;
-        let core = Grid::new(count("height", height)?, count("width", width)?, &strides)
+    fn new(
+        height: &Bound<'_, PyAny>,
+        width: &Bound<'_, PyAny>,
+        num_classes: &Bound<'_, PyAny>,
+        strides: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let (height, width) = (count("height", height, 1)?, count("width", width, 1)?);
+        let (num_classes, strides) = (count("num_classes", num_classes, 1)?, counts("stride", strides, 1)?);
+        let core = Grid::new(height, width, &strides)
             .and_then(|grid| yoloxfast_core::PostProcessor::new(grid, num_classes))
             .map_err(to_py)?;
         Ok(Self { core })
@@ -40,14 +52,21 @@ impl PostProcessor {
         &self,
         py: Python<'py>,
         raw: &Bound<'py, PyAny>,
-        scale: f32,
-        score_threshold: f32,
-        iou_threshold: f32,
-        class_agnostic: bool,
+        scale: &Bound<'py, PyAny>,
+        score_threshold: &Bound<'py, PyAny>,
+        iou_threshold: &Bound<'py, PyAny>,
+        class_agnostic: &Bound<'py, PyAny>,
         class_ids: Option<Vec<usize>>,
-        max_detections: Option<usize>,
+        max_detections: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<DetectionArrays<'py>> {
-        let options = Options { scale, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections };
+        let options = Options {
+            scale: number("scale", scale)?,
+            score_threshold: number("score_threshold", score_threshold)?,
+            iou_threshold: number("iou_threshold", iou_threshold)?,
+            class_agnostic: class_agnostic.is_truthy()?,
+            class_ids,
+            max_detections: max_detections.map(|value| count("max_detections", value, 1)).transpose()?,
+        };
         match RawArray::borrow(raw)? {
             RawArray::Single(raw) => self.run_typed(py, &raw, &options),
             RawArray::Half(raw) => self.run_typed(py, &raw, &options),
