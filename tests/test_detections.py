@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 import sys
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from yoloxfast import Detections, MissingDependencyError
 from yoloxfast.classes import COCO_CATEGORY_IDS, COCO_NAMES
+from yoloxfast.drawing import class_color, ink_on
+from yoloxfast.errors import missing
 
 NAMES = ("cat", "dog", "fish")
 
@@ -123,6 +126,21 @@ def test_supervision_detections() -> None:
     assert only_fish[only_fish.class_id == 2].xyxy.shape == (2, 4)  # type: ignore[union-attr]
 
 
+def test_supervision_detections_are_copies() -> None:
+    pytest.importorskip("supervision")
+    detections = three()
+    converted = detections.to_supervision()
+    converted.xyxy[:] = 0
+    assert detections == three()
+
+
+def test_missing_packages_survive_pickling() -> None:
+    error = missing("tqdm", ImportError("broken"), extra="cpu")
+    again = pickle.loads(pickle.dumps(error))
+    assert isinstance(again, MissingDependencyError)
+    assert str(again) == str(error) == "tqdm cannot be imported (broken); to install it: pip install 'yoloxfast[cpu]'"
+
+
 def test_supervision_missing_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "supervision", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'yoloxfast\[supervision\]'"):
@@ -141,8 +159,6 @@ def test_drawing_marks_a_copy(shape: tuple[int, int]) -> None:
 
 
 def test_drawing_frames_the_box_in_the_colour_of_its_class() -> None:
-    from yoloxfast.drawing import class_color
-
     xyxy = np.array([[50, 60, 150, 160]], np.float32)
     detections = Detections(xyxy, np.ones(1, np.float32), np.array([1]), NAMES)
     drawn = detections.draw(np.zeros((480, 640, 3), np.uint8))
@@ -152,9 +168,47 @@ def test_drawing_frames_the_box_in_the_colour_of_its_class() -> None:
     assert (drawn[200:] == 0).all()
 
 
-def test_colours_of_classes_differ() -> None:
-    from yoloxfast.drawing import class_color
+@pytest.mark.parametrize("side", [200, 640, 3000])
+def test_labels_are_as_large_as_the_image_asks_and_say_the_name(side: int) -> None:
+    image, edge = np.zeros((side, side, 3), np.uint8), int(side * 0.3) - max(2, side // 300)
+    xyxy = np.array([[side * 0.3, side * 0.3, side * 0.9, side * 0.9]], np.float32)
+    drawn = Detections(xyxy, np.ones(1, np.float32), np.zeros(1, np.int64), ("cat",)).draw(image)
+    longer = Detections(xyxy, np.ones(1, np.float32), np.zeros(1, np.int64), ("caterpillar",)).draw(image)
+    above: Any = drawn[:edge].any(axis=2)
+    rows, columns = np.flatnonzero(above.any(axis=1)), np.flatnonzero(above.any(axis=0))
+    assert max(10, side / 60) <= len(rows) <= max(25, side / 15)
+    assert len(columns) > 2 * len(rows)
+    assert longer[:edge].any(axis=2).sum() > 1.5 * above.sum()
+    label = drawn[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    assert len(np.unique(label.reshape(-1, 3), axis=0)) > 5, "letters on a ground, with smooth edges"
 
+
+def test_labels_of_boxes_on_one_another_do_not_overlap() -> None:
+    xyxy = np.tile(np.array([[100, 200, 400, 400]], np.float32), (3, 1))
+    drawn = Detections(xyxy, np.array([0.9, 0.8, 0.7], np.float32), np.arange(3), NAMES).draw(
+        np.zeros((640, 640, 3), np.uint8)
+    )
+    for class_id in range(3):
+        of_class = (np.abs(drawn.astype(int) - class_color(class_id)).max(axis=2) < 10).sum()
+        assert of_class > 500, f"the ground of the label of class {class_id} is hidden"
+
+
+def test_the_best_is_drawn_on_top() -> None:
+    xyxy = np.tile(np.array([[100, 200, 400, 400]], np.float32), (2, 1))
+    drawn = Detections(xyxy, np.array([0.9, 0.8], np.float32), np.arange(2), NAMES).draw(
+        np.zeros((640, 640, 3), np.uint8)
+    )
+    np.testing.assert_allclose(drawn[300, 400], class_color(0), atol=40)
+
+
+def test_ink_is_readable_on_every_ground() -> None:
+    for class_id in range(80):
+        ground = class_color(class_id)
+        luma = np.array((0.114, 0.587, 0.299))
+        assert abs((np.array(ink_on(ground)) - ground) @ luma) > 100
+
+
+def test_colours_of_classes_differ() -> None:
     colors = np.array([class_color(class_id) for class_id in range(80)])
     assert len(np.unique(colors, axis=0)) == 80
     neighbours = np.abs(np.diff(colors, axis=0)).max(axis=1)

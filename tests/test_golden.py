@@ -12,6 +12,7 @@ import pytest
 
 from specification import expected
 from yoloxfast import Detections, Detector, PostProcessor, reference
+from yoloxfast.classes import COCO_CATEGORY_IDS, COCO_NAMES
 from yoloxfast.images import read_image
 
 if TYPE_CHECKING:
@@ -113,3 +114,9 @@ def test_a_network_that_is_not_square_finds_what_the_square_one_finds(data: Path
     for name in ("dog", "car"):
         best, *_ = (found.xyxy for found in square if found.name == name)
         assert any(np.allclose(best, found.xyxy, rtol=0, atol=25) for found in wide if found.name == name)
+
+
+def test_names_and_category_ids_are_those_of_coco(data: Path) -> None:
+    annotations = json.loads((data / "coco_val/annotations.json").read_text())
+    categories = {category["id"]: category["name"] for category in annotations["categories"]}
+    assert dict(zip(COCO_CATEGORY_IDS, COCO_NAMES, strict=True)) == categories

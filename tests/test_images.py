@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 import cv2
@@ -98,6 +99,22 @@ def test_real_photos(data: Path) -> None:
     rotated = read_image(folder / "exif_landscape_6.jpg")
     assert rotated.shape == upright.shape == (1200, 1800, 3)
     assert np.abs(rotated.astype(int) - upright).mean() < 20
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "photo.png"
+    write_image(path, PHOTO)
+
+    def fill_disk(self: Path, content: bytes) -> None:
+        with self.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", fill_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_image(path, 255 - PHOTO)
+    np.testing.assert_array_equal(read_image(path), PHOTO)
+    assert [file.name for file in tmp_path.iterdir()] == ["photo.png"]
 
 
 def test_writing_is_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -104,6 +104,9 @@ def test_letterbox_overwrites_all_of_out(dtype: type[np.floating[Any]]) -> None:
         (np.zeros(3, np.uint8), ValueError, r"got \(3,\)"),
         (np.zeros((0, 4, 3), np.uint8), ValueError, "empty"),
         (np.zeros((4, 0, 3), np.uint8), ValueError, "empty"),
+        (np.broadcast_to(np.uint8(5), (1, 2**31 - 1, 3)), ValueError, "too large for OpenCV"),
+        (np.broadcast_to(np.uint8(5), (2**20, 2**20, 3)), ValueError, "too large for OpenCV"),
+        (np.broadcast_to(np.uint8(5), (2**21, 1, 3)), ValueError, "too large for OpenCV"),
     ],
 )
 def test_letterbox_refuses_what_is_no_bgr_image(image: Any, error: type[Exception], message: str) -> None:

@@ -101,6 +101,14 @@ def test_a_download_that_breaks_off_starts_anew(release: Release, toy_model: Pat
     assert download("toy").read_bytes() == toy_model.read_bytes()
 
 
+def test_a_server_that_sends_too_much_is_cut_off(release: Release) -> None:
+    with (release.folder / "toy.onnx").open("ab") as file:
+        file.truncate(50 * 2**20)
+    with pytest.raises(ModelError, match=r"is not the official toy\.onnx: the server sends more than its \d+ bytes"):
+        download("toy")
+    assert release.cached() == []
+
+
 def test_a_folder_of_models_comes_first(
     release: Release, tmp_path: Path, toy_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

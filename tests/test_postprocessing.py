@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from synthetic import synthetic_raw
-from yoloxfast import Detections, PostProcessor, reference
+from yoloxfast import Detections, ModelError, PostProcessor, reference
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -166,6 +166,9 @@ def test_classes_select_by_id_and_name_and_the_others_suppress_nothing() -> None
     assert post(raw, classes="dog") == post(raw, classes=1) == post(raw, classes=(np.int64(1),))
     assert post(raw, classes=["dog", 0]) == post(raw)
     assert len(post(raw, classes=[])) == 0
+    both = PostProcessor(SIZE, 2, names=("pet", "pet"))
+    assert both(raw, classes="pet") == both(raw)
+    assert len(both(raw)) == 2
 
 
 @pytest.mark.parametrize("layout", ["fortran", "every second", "reversed", "unaligned", "read-only"])
@@ -224,13 +227,19 @@ def test_other_raw_outputs_are_refused(raw: Any, error: type[Exception], message
         ({"score_threshold": 1.5}, ValueError, "score_threshold is 1.5, expected a number from 0 to 1"),
         ({"score_threshold": -0.1}, ValueError, "score_threshold is -0.1"),
         ({"score_threshold": np.nan}, ValueError, "score_threshold is NaN"),
-        ({"score_threshold": "high"}, TypeError, "score_threshold"),
+        ({"score_threshold": "high"}, TypeError, "score_threshold must be a number, got 'high'"),
         ({"iou_threshold": 2}, ValueError, "iou_threshold is 2"),
         ({"iou_threshold": np.inf}, ValueError, "iou_threshold is inf"),
+        ({"iou_threshold": 10**400}, ValueError, "iou_threshold is too large a number"),
+        ({"scale": (1, 1)}, TypeError, r"scale must be a number, got \(1, 1\)"),
         ({"scale": 0}, ValueError, "scale is 0"),
         ({"scale": np.nan}, ValueError, "scale is NaN"),
         ({"max_detections": 0}, ValueError, "max_detections is 0"),
         ({"max_detections": -1}, ValueError, "max_detections is -1, expected at least 1"),
+        ({"max_detections": 2**70}, ValueError, "max_detections is 1180591620717411303424"),
+        ({"max_detections": 1.5}, TypeError, "max_detections must be a whole number, got 1.5"),
+        ({"classes": 1.5}, TypeError, "ids or names, got 1.5"),
+        ({"classes": b"ab"}, TypeError, "ids or names, got b'ab'"),
         ({"classes": ["dgo"]}, ValueError, "unknown class 'dgo', perhaps you meant 'dog'"),
         ({"classes": [2]}, ValueError, "unknown class id 2, the model's classes are 0 to 1"),
         ({"classes": [-1]}, ValueError, "unknown class id -1"),
@@ -245,7 +254,7 @@ def test_options_out_of_range_are_refused(options: Any, error: type[Exception], 
 def test_scores_without_a_sigmoid_are_refused() -> None:
     raw = np.zeros((ANCHORS, 7), np.float32)
     raw[5, 4:] = (2.5, 0.1, 0.2)
-    with pytest.raises(ValueError, match=r"anchor 5 has a score of 2.5, .* sigmoid"):
+    with pytest.raises(ModelError, match=r"anchor 5 has a score of 2.5, .* sigmoid"):
         PostProcessor(SIZE, 2)(raw)
 
 
@@ -259,6 +268,8 @@ def test_scores_without_a_sigmoid_are_refused() -> None:
         (((640, 640), 0), "num_classes is 0"),
         (((640, 640), 2**62), "num_classes is 4611686018427387904, expected 1 to 65536"),
         (((640, 640), -1), "num_classes is -1"),
+        (((640, 640), 2**70), "num_classes is 1180591620717411303424"),
+        (((2**70, 1),), "height is 1180591620717411303424"),
         (((640, 640), 80, (8, -1)), "stride is -1"),
         (((640, 640), 80, ()), r"strides are \[\]"),
         (((640, 640), 80, (8, 0)), "stride is 0, expected at least 1"),
@@ -276,5 +287,13 @@ def test_names_must_fit_the_classes() -> None:
         PostProcessor(SIZE, 2, names=[1, 2])  # type: ignore[list-item]
     with pytest.raises(TypeError, match="sequence of strings"):
         PostProcessor(SIZE, 3, names="abc")
+    unordered: tuple[Any, ...] = ({"a", "b"}, {"a": 0, "b": 1}.keys(), b"ab", 7)
+    for names in unordered:
+        with pytest.raises(TypeError, match="sequence of strings"):
+            PostProcessor(SIZE, 2, names=names)
+    with pytest.raises(ValueError, match="must have the ids 0 to 1"):
+        PostProcessor(SIZE, 2, names={1: "a", 2: "b"})
+    assert PostProcessor(SIZE, 2, names={1: "b", 0: "a"}).names == ("a", "b")
+    assert PostProcessor(SIZE, 2, names=np.array(["a", "b"])).names == ("a", "b")  # type: ignore[arg-type]
     assert PostProcessor(SIZE).names[0] == "person"
     assert PostProcessor(SIZE, 2).names == ("class 0", "class 1")

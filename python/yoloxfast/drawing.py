@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from yoloxfast.detections import Detections
 
-__all__ = ["class_color", "draw"]
+__all__ = ["class_color", "draw", "ink_on"]
 
 _GOLDEN_RATIO = (5**0.5 - 1) / 2
 
@@ -83,7 +83,7 @@ def draw(image: NDArray[Any], detections: Detections) -> NDArray[np.uint8]:
         cv2.rectangle(canvas, (label.left, label.top), (label.right - 1, label.bottom - 1), color, cv2.FILLED)
         origin = (label.left + style.padding, label.baseline)
         font = cv2.FONT_HERSHEY_SIMPLEX
-        cv2.putText(canvas, label.text, origin, font, style.font_scale, _ink_on(color), style.font_line, cv2.LINE_AA)
+        cv2.putText(canvas, label.text, origin, font, style.font_scale, ink_on(color), style.font_line, cv2.LINE_AA)
     return canvas
 
 
@@ -108,7 +108,7 @@ def _place_label(
     return next(free, places[0])
 
 
-def _ink_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
+def ink_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
     """Return black or white, whichever reads better (luma of ITU-R BT.601)."""
     blue, green, red = color
     is_bright = 0.299 * red + 0.587 * green + 0.114 * blue > 140  # noqa: PLR2004

@@ -66,8 +66,6 @@ class Report:
     def add(self, path: Path, shape: tuple[int, ...], detections: Detections) -> None:
         """Say what was found in an image of this shape."""
         height, width, _ = shape
-        self._images += 1
-        self._objects += len(detections)
         if self._json is not None:
             facts: dict[str, Any] = {"image": str(path), "width": width, "height": height, **detections.to_dict()}
             self._json.write(json.dumps(facts) + "\n")
@@ -79,6 +77,8 @@ class Report:
                 for found in detections
             ]
             _say("\n".join(lines), sys.stdout)
+        self._images += 1
+        self._objects += len(detections)
 
     def add_failure(self, path: Path, error: Exception) -> None:
         """Say why an image could not be read."""
