@@ -106,7 +106,7 @@ def test_unreadable_images_do_not_stop_the_rest(
         f"{photos / 'a_truncated.jpg'}: the JPEG file is truncated",
     ]
     assert errors[-2] == f"{photos / 'a_vast.png'}: OpenCV refuses it: too large, or damaged"
-    assert errors[-1].endswith("5 could not be read")
+    assert errors[-1].endswith("5 failed")
 
 
 def test_bad_options_and_models_are_one_line_and_status_2(

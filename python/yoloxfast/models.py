@@ -19,6 +19,8 @@ BASE_URL = "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.
 _TIMEOUT_SECONDS = 30
 _RETRIES = 2
 _CHUNK_BYTES = 1 << 16
+_NOT_AT_ONCE = 1e-9
+"""Any delay keeps tqdm from showing an empty bar before the server has answered."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,13 @@ def _fetch(model: OfficialModel) -> Path:
             return super().update(n)  # type: ignore[no-any-return]
 
     def download_once(url: str, file: str, cache: pooch.Pooch) -> None:
-        progress = Progress(total=model.size, unit="B", unit_scale=True, ncols=79)
-        pooch.HTTPDownloader(progressbar=progress, chunk_size=_CHUNK_BYTES, timeout=_TIMEOUT_SECONDS)(url, file, cache)
+        progress = Progress(total=model.size, unit="B", unit_scale=True, ncols=79, delay=_NOT_AT_ONCE)
+        get = pooch.HTTPDownloader(progressbar=progress, chunk_size=_CHUNK_BYTES, timeout=_TIMEOUT_SECONDS)
+        try:
+            get(url, file, cache)
+        finally:
+            progress.disable = progress.n == 0
+            progress.close()
 
     url = f"{BASE_URL}/{model.file}"
     cache = pooch.create(

@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0; 1 if some images could not be read; 2 for a bad option or model, or output that cannot be
-        written (one line on stderr); 130 after Ctrl-C; 141 if nobody reads the output any more.
+        Exit status: 0; 1 if some images could not be read or copied; 2 for a bad option or model, or output that cannot
+        be written (one line on stderr); 130 after Ctrl-C; 141 if nobody reads the output any more.
     """
     try:
         options = _parser().parse_args(arguments)
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Who read our output has left; Python must not try to flush the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
-    except (EngineError, ImportError, OSError, ValueError) as error:
+    except (EngineError, ImportError, MemoryError, OSError, ValueError) as error:
         file = f"{error.filename}: " if isinstance(error, OSError) and error.filename is not None else ""
         print(f"yoloxfast: error: {file}{' '.join(reason(error).split())}", file=sys.stderr)
         return _FAILURE

@@ -29,7 +29,7 @@ Annotated copies keep their names and their places in a folder; where two have
 the same name, the second becomes NAME-2.
 
 An image that cannot be read is reported and the rest goes on; the exit status
-is then 1. It is 2 for a bad option or model."""
+is then 1. It is 2 for a bad option or model, or if output cannot be written."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -55,7 +55,7 @@ class Report:
             self._json.close()
         if kind not in (None, KeyboardInterrupt):
             return
-        failures = f", {self.failures} could not be read" if self.failures else ""
+        failures = f", {self.failures} failed" if self.failures else ""
         print(f"{_count(self._images, 'image')}, {_count(self._objects, 'object')}{failures}", file=sys.stderr)
 
     def track(self, items: Iterable[Item]) -> Iterable[Item]:
@@ -81,7 +81,7 @@ class Report:
         self._objects += len(detections)
 
     def add_failure(self, path: Path, error: Exception) -> None:
-        """Say why an image could not be read."""
+        """Say why an image could not be read, or its copy not be written."""
         self.failures += 1
         _say(f"{path}: {reason(error)}", sys.stderr)
 
