@@ -242,6 +242,7 @@ def test_a_bad_image_harms_no_later_one(toy_detector: Detector, image: NDArray[n
         ({"classes": [3]}, ValueError, "unknown class id 3"),
         ({"names": ["a"]}, ValueError, "got 1 names for 3 classes"),
         ({"threads": 0}, ValueError, "threads is 0, expected 1 to 1024"),
+        ({"threads": 1.5}, TypeError, "threads must be a whole number, got 1.5"),
         ({"device": 1}, ValueError, "device is 1"),
         ({"backend": "openvino"}, ValueError, "unknown backend 'openvino', expected 'onnxruntime'"),
     ],

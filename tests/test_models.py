@@ -144,6 +144,8 @@ def test_an_unknown_name_lists_the_known() -> None:
         download("yolox-xxl")
     with pytest.raises(FileNotFoundError, match="no model file yolox-m; official models are yolox-nano, "):
         Detector("yolox-m")
+    with pytest.raises(ValueError, match="name is empty"):
+        Detector("")
 
 
 def test_a_cache_that_cannot_be_written_is_named(release: Release, tmp_path: Path) -> None:

@@ -56,6 +56,8 @@ def find_model(model: str | os.PathLike[str]) -> Path:
 
     Raises
     ------
+    ValueError
+        An empty name.
     FileNotFoundError
         Neither a file nor an official name.
     ModelError
@@ -63,6 +65,8 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     """
     if isinstance(model, str) and model in OFFICIAL_MODELS:
         return download(model)
+    if not os.fspath(model):
+        raise ValueError("the model's name is empty, expected a file or an official model")
     path = Path(model)
     if not path.exists():
         hint = "" if path.suffix else f"; official models are {', '.join(OFFICIAL_MODELS)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
@@ -132,11 +132,13 @@ def _open_session(path: Path, threads: int | None) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = _ONLY_FATAL
     if threads is not None:
+        if not isinstance(threads, SupportsIndex):
+            raise TypeError(f"threads must be a whole number, got {threads!r}")
         if operator.index(threads) not in _THREADS:
             raise ValueError(
                 f"threads is {threads}, expected {_THREADS[0]} to {_THREADS[-1]}, or None for one per core"
             )
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = operator.index(threads)
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:
