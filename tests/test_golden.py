@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def golden(data: Path, file: str) -> dict[str, Any]:
+def golden_file(data: Path, file: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((data / "golden" / file).read_text())
     return content
 
@@ -34,28 +34,44 @@ def options_of(mode: str) -> dict[str, Any]:
     }
 
 
-def assert_same(found: Detections, rows: list[list[float]], *, pixels: float, score: float) -> None:
+def assert_same(found: Detections, rows: list[list[float]], *, pixels: float, score: float) -> tuple[float, float]:
+    """Compare; return the largest differences of boxes, in pixels, and of scores."""
     expected = np.array(rows).reshape(-1, 6)
     assert found.class_ids.tolist() == expected[:, 5].tolist()
     np.testing.assert_allclose(found.xyxy, expected[:, :4], rtol=0, atol=pixels)
     np.testing.assert_allclose(found.scores, expected[:, 4], rtol=0, atol=score)
     assert (np.diff(found.scores) <= 0).all()
+    return (
+        np.abs(found.xyxy - expected[:, :4]).max(initial=0.0),
+        np.abs(found.scores - expected[:, 4]).max(initial=0.0),
+    )
+
+
+def report(what: str, differences: list[tuple[float, float]]) -> None:
+    """Say, for `pytest -s`, how close it was."""
+    boxes, scores = np.max(differences, axis=0)
+    print(f"{what}: boxes within {boxes:.1e} pixels, scores within {scores:.1e}")
 
 
 @pytest.mark.parametrize("mode", ["eval_0.3_0.45", "eval_0.01_0.65", "agnostic_0.3_0.45"])
 def test_detections_on_coco_val_are_those_of_yolox(data: Path, mode: str) -> None:
-    photos = golden(data, "yolox_nano_416.json")
+    photos = golden_file(data, "yolox_nano_416.json")
     assert len(photos) == 100
     with Detector(data / "models/yolox_nano.onnx", **options_of(mode)) as detector:
-        for name, expected in photos.items():
-            found = detector.detect(read_image(data / "coco_val/images" / name))
-            assert_same(found, expected[mode], pixels=0.01, score=1e-5)
+        differences = [
+            assert_same(
+                detector.detect(read_image(data / "coco_val/images" / name)), golden[mode], pixels=0.01, score=1e-5
+            )
+            for name, golden in photos.items()
+        ]
+    report(f"{mode} on coco_val, {sum(len(golden[mode]) for golden in photos.values())} detections", differences)
 
 
 @pytest.mark.parametrize("size", [416, 640])
 def test_detections_from_raw_outputs_are_those_of_yolox(data: Path, size: int) -> None:
-    photos = golden(data, f"yolox_nano_{size}.json")
+    photos = golden_file(data, f"yolox_nano_{size}.json")
     post = PostProcessor((size, size))
+    differences = []
     with np.load(data / f"golden/raw_{size}.npz") as raws:
         assert len(raws.files) > 2
         for name in raws.files:
@@ -64,8 +80,9 @@ def test_detections_from_raw_outputs_are_those_of_yolox(data: Path, size: int) -
                 if mode.startswith(("eval", "agnostic")):
                     options = {"scale": expected["ratio"], **options_of(mode)}
                     found = post(raw, **options)
-                    assert_same(found, expected[mode], pixels=1e-3, score=1e-6)
+                    differences.append(assert_same(found, expected[mode], pixels=1e-3, score=1e-6))
                     assert found == reference.postprocess(raw, (size, size), **options)
+    report(f"raw outputs at {size}", differences)
 
 
 def test_average_precision_on_coco_val(data: Path) -> None:

@@ -49,7 +49,8 @@ def letterbox(
     TypeError
         `image` is not a uint8 array, `size` is not two ints, or `out` is of no float dtype that networks take.
     ValueError
-        `image` is not (height, width, 3) or is empty, `size` is not positive, or `out` is not of that size.
+        `image` is not (height, width, 3), is empty, or is beyond OpenCV's limits (2**20 a side, 2**30 pixels); `size`
+        is not positive; or `out` is not of that size.
     """
     import cv2
 
