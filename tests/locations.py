@@ -7,3 +7,6 @@ PROJECT = Path(__file__).parent.parent
 
 DATA = Path(os.environ.get("YOLOXFAST_DATA", PROJECT / "../shared/data"))
 """Real models, photos and golden detections; may be absent."""
+
+DEMO_GOLDEN = Path(__file__).parent / "golden_demo.json"
+"""What the specification found with the demo network; written by store_golden.py."""

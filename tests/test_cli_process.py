@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -17,13 +17,15 @@ from command_line import lines_of
 from yoloxfast.cli import main
 from yoloxfast.images import read_image
 
-if TYPE_CHECKING:
-    from pathlib import Path
+
+def buffered() -> dict[str, str]:
+    """Return the environment, in which Python writes when it has much to write, or at its end."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "yoloxfast", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=buffered())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
@@ -106,3 +108,23 @@ def test_a_reader_that_leaves_is_no_crash(photos: Path, toy_model: Path) -> None
         errors = process.stderr.read()
     assert process.returncode == 141
     assert errors == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a pipe early")
+def test_a_reader_that_left_before_the_end_is_no_crash(tmp_path: Path) -> None:
+    with start("demo", "--output", tmp_path / "scene.png") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert process.returncode == 141
+    assert errors == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+def test_an_output_that_is_full_is_one_line_and_status_2(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "yoloxfast", "demo", "--output", str(tmp_path / "scene.png")]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=buffered(), check=False)
+    assert done.returncode == 2
+    assert done.stderr == "yoloxfast: error: No space left on device\n"

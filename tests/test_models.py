@@ -142,7 +142,7 @@ def test_a_server_out_of_reach_says_what_to_do(release: Release, monkeypatch: py
 def test_an_unknown_name_lists_the_known() -> None:
     with pytest.raises(ValueError, match=r"unknown model 'yolox-xxl', expected one of yolox-nano, .*yolox-x"):
         download("yolox-xxl")
-    with pytest.raises(FileNotFoundError, match="no model file yolox-m; official models are yolox-nano, "):
+    with pytest.raises(FileNotFoundError, match="no model file yolox-m; models with names are demo, yolox-nano, "):
         Detector("yolox-m")
     with pytest.raises(ValueError, match="name is empty"):
         Detector("")

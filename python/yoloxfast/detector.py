@@ -33,8 +33,9 @@ class Detector:
     Parameters
     ----------
     model : str or path
-        An `.onnx` file as YOLOX's `export_onnx.py` writes it; or the name of an official model ("yolox-nano", "-tiny",
-        "-s", "-l", "-x"), which is downloaded once and verified.
+        An `.onnx` file as YOLOX's `export_onnx.py` writes it; the name of an official model ("yolox-nano", "-tiny",
+        "-s", "-l", "-x"), which is downloaded once and verified; or "demo", a small network of shapes that comes with
+        the package (see `yoloxfast.demo`).
     backend : str, optional
         Name of the runtime: "onnxruntime". By default the one that fits the file.
     score_threshold : float, default 0.25

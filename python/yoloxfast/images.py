@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,8 +80,11 @@ def write_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
     try:
         unfinished.write_bytes(content.tobytes())
         unfinished.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None  # it names the unfinished file
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink()
 
 
 def _is_complete_jpeg(content: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""The official models by name: downloaded once, checked always."""
+"""Models by name: the demo network of this package, and official ones, downloaded once and checked always."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 
 from yoloxfast.errors import ModelError, missing
 
-__all__ = ["MODELS_VARIABLE", "OFFICIAL_MODELS", "OfficialModel", "download", "find_model"]
+__all__ = ["DEMO_MODEL", "MODELS_VARIABLE", "OFFICIAL_MODELS", "OfficialModel", "download", "find_model"]
+
+DEMO_MODEL = Path(__file__).parent / "demo" / "shapes.onnx"
+"""A YOLOX for the shapes that `yoloxfast.demo` draws; its name is "demo"."""
 
 MODELS_VARIABLE = "YOLOXFAST_MODELS"
 """Environment variable: a folder that is searched before anything is downloaded."""
@@ -52,24 +55,32 @@ OFFICIAL_MODELS = {
 
 
 def find_model(model: str | os.PathLike[str]) -> Path:
-    """Return the file of a model: the path itself, or for an official name the verified file, downloaded if need be.
+    """Return the file of a model: the path itself, that of the demo network for "demo", or that of an official model.
+
+    The file of an official model is downloaded if need be, and verified.
 
     Raises
     ------
     ValueError
         An empty name.
     FileNotFoundError
-        Neither a file nor an official name.
+        Neither a file nor the name of a model.
     ModelError
         A folder; or the file of an official model is not the official one.
     """
+    if model == "demo":
+        return DEMO_MODEL
     if isinstance(model, str) and model in OFFICIAL_MODELS:
         return download(model)
     if not os.fspath(model):
-        raise ValueError("the model's name is empty, expected a file or an official model")
+        raise ValueError("the model's name is empty, expected a file or the name of a model")
     path = Path(model)
     if not path.exists():
-        hint = "" if path.suffix else f"; official models are {', '.join(OFFICIAL_MODELS)}"
+        hint = (
+            ""
+            if path.suffix or not isinstance(model, str)
+            else f"; models with names are demo, {', '.join(OFFICIAL_MODELS)}"
+        )
         raise FileNotFoundError(f"no model file {path}{hint}")
     if not path.is_file():
         raise ModelError(f"{path} is not a file")

@@ -65,7 +65,7 @@ class Backend(Protocol):
 def open_backend(
     model: str | os.PathLike[str], *, backend: str | None = None, device: int = 0, threads: int | None = None
 ) -> Backend:
-    """Open a model, a file or an official one by name, with the runtime that its suffix or `backend` names.
+    """Open a model, a file or one by name, with the runtime that its suffix or `backend` names.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The command line: `yoloxfast detect`, `info`, `download`."""
+"""The command line: `yoloxfast demo`, `detect`, `info`, `download`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from yoloxfast import __version__
-from yoloxfast.cli import detect, download, info
+from yoloxfast.cli import demo, detect, download, info
 from yoloxfast.cli.report import reason
 from yoloxfast.errors import EngineError
 
@@ -48,24 +48,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         options = _parser().parse_args(arguments)
-        return int(options.run(options))
+        status = int(options.run(options))
+        _flush_output()
     except KeyboardInterrupt:
         print("yoloxfast: interrupted", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
-        # Who read our output has left; Python must not try to flush the rest at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return _BROKEN_PIPE
     except (EngineError, ImportError, MemoryError, OSError, ValueError) as error:
         file = f"{error.filename}: " if isinstance(error, OSError) and error.filename is not None else ""
         print(f"yoloxfast: error: {file}{' '.join(reason(error).split())}", file=sys.stderr)
         return _FAILURE
+    return status
+
+
+def _flush_output() -> None:
+    """Write out what is buffered: now, where a failure can be reported."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_output()
+        raise
+
+
+def _discard_output() -> None:
+    """Keep Python from trying again at exit, where it would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="yoloxfast", description="YOLOX object detection.")
     parser.add_argument("--version", action="version", version=f"yoloxfast {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (detect, info, download):
+    for command in (demo, detect, info, download):
         command.add_parser(commands)
     return parser

@@ -14,8 +14,9 @@ from yoloxfast.images import write_image
 _DESCRIPTION = """\
 Detect objects in images: files, folders (with all folders in them) and globs.
 
-MODEL is an .onnx file as YOLOX's export_onnx.py writes it, or the name of an
-official model, which is downloaded once: yolox-nano, -tiny, -s, -l, -x.
+MODEL is an .onnx file as YOLOX's export_onnx.py writes it; or the name of an
+official model, which is downloaded once: yolox-nano, -tiny, -s, -l, -x;
+or demo, a small network of shapes, which comes with this package.
 
 Lists name, score and box of each object: left, top, right and bottom in pixels."""
 
@@ -41,7 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", help="model file, or name of an official model")
+    parser.add_argument("model", metavar="MODEL", help="model file, or name of a model")
     parser.add_argument("source", metavar="SOURCE", nargs="+", help="image file, folder or glob")
     parser.add_argument("--output", metavar="DIR", type=Path, help="write copies with the boxes drawn into this folder")
     parser.add_argument("--json", metavar="FILE", help="write one line of JSON per image; - for standard output")

@@ -18,7 +18,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="say what a model is",
         description="Say what a model is: its input, output, classes and runtime. Runs it once, to be sure.",
     )
-    parser.add_argument("model", metavar="MODEL", help="model file, or name of an official model")
+    parser.add_argument("model", metavar="MODEL", help="model file, or name of a model")
     parser.set_defaults(run=run)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Item = TypeVar("Item")
 
-__all__ = ["Report", "reason"]
+__all__ = ["Report", "reason", "say"]
 
 try:
     from tqdm import tqdm
@@ -76,14 +76,14 @@ class Report:
                 f"  {found.name:<16}{found.score:5.2f}" + "".join(f"{value:8.0f}" for value in found.xyxy)
                 for found in detections
             ]
-            _say("\n".join(lines), sys.stdout)
+            say("\n".join(lines), sys.stdout)
         self._images += 1
         self._objects += len(detections)
 
     def add_failure(self, path: Path, error: Exception) -> None:
         """Say why an image could not be read, or its copy not be written."""
         self.failures += 1
-        _say(f"{path}: {reason(error)}", sys.stderr)
+        say(f"{path}: {reason(error)}", sys.stderr)
 
 
 def reason(error: Exception) -> str:
@@ -91,7 +91,7 @@ def reason(error: Exception) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
-def _say(text: str, file: TextIO) -> None:
+def say(text: str, file: TextIO) -> None:
     """Print above the progress bar, escaping what the terminal cannot show."""
     encoding = file.encoding or "utf-8"
     text = text.encode(encoding, "backslashreplace").decode(encoding)

@@ -1,0 +1,174 @@
+"""`yoloxfast demo`: a scene drawn, its shapes found."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from yoloxfast.cli.report import say
+from yoloxfast.detector import Detector
+from yoloxfast.errors import missing
+from yoloxfast.images import SUFFIXES, write_image
+from yoloxfast.postprocessing import PostProcessor
+from yoloxfast.preprocessing import letterbox
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from yoloxfast.demo import Scene
+    from yoloxfast.detections import Detection, Detections
+
+    Row = tuple[str, ...]
+
+_DESCRIPTION = """\
+Draw a scene of shapes, find them with the small YOLOX that comes with this
+package, and show both side by side. Downloads nothing.
+
+Lists what was drawn beside what was found there (a box that overlaps it with an
+IoU of at least 0.5) and how long each step takes on this machine."""
+
+_DEFAULT_OUTPUT = "yoloxfast-demo.png"
+_SEEDS = range(2**32)
+_NEW_SEEDS = 1_000_000
+_LEAST_IOU = 0.5
+_NOTHING = "-"
+_ROUNDS = 30
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "demo",
+        help="see it work at once: nothing to download",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        type=Path,
+        default=Path(_DEFAULT_OUTPUT),
+        help=f"where to write the picture with the boxes (default {_DEFAULT_OUTPUT})",
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=_seed, help="number of the scene (default: any, a new one each time)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show; return the exit status."""
+    try:
+        from tabulate import tabulate
+    except ImportError as error:
+        raise missing("tabulate", error, extra="cpu") from error
+    from yoloxfast.demo import draw_scene
+
+    _check_output(options.output)
+    seed = secrets.randbelow(_NEW_SEEDS) if options.seed is None else options.seed
+    scene = draw_scene(seed)
+    with Detector("demo") as detector:
+        detections = detector.detect(scene.image)
+        write_image(options.output, detections.draw(scene.image))
+        seconds = _time_steps(detector, scene.image)
+
+    height, width, _ = scene.image.shape
+    print(f"Scene {seed}: {len(scene.xyxy)} shapes on {width} x {height} pixels, boxes as left, top, right, bottom\n")
+    headers = ("drawn", "box drawn", "found", "box found", "score", "IoU")
+    alignment = ("left", "right", "left", "right", "right", "right")
+    rows = compare(scene, detections)
+    right = sum(drawn == found for drawn, _, found, *_ in rows)
+    print(tabulate(rows, headers, disable_numparse=True, colalign=alignment))
+    wrong = sum(found != _NOTHING for _, _, found, *_ in rows) - right
+    print(f"\n{right} of {len(scene.xyxy)} shapes found and rightly named; other detections: {wrong}\n")
+    steps = [(step, f"{1e3 * time:.3f} ms") for step, time in seconds.items()]
+    print(tabulate(steps, tablefmt="plain", colalign=("left", "right")))
+    say(f"\nThe picture with the boxes: {options.output}", sys.stdout)
+    return 0
+
+
+def compare(scene: Scene, detections: Detections) -> list[Row]:
+    """Return a row for each shape, with the detection that fits it, and one for each detection that fits none."""
+    from yoloxfast.demo import CLASSES
+
+    ious = _iou(scene.xyxy, detections.xyxy)
+    found = _match(ious)
+    rows = []
+    for shape, (class_id, box) in enumerate(zip(scene.class_ids, scene.xyxy, strict=True)):
+        drawn = (CLASSES[class_id], _text(box))
+        if shape in found:
+            index = found[shape]
+            rows.append((*drawn, *_columns(detections[index]), f"{ious[shape, index]:.2f}"))
+        else:
+            rows.append((*drawn, _NOTHING, "", "", ""))
+    others = set(range(len(detections))) - set(found.values())
+    return rows + [(_NOTHING, "", *_columns(detections[index]), "") for index in sorted(others)]
+
+
+def _columns(detection: Detection) -> Row:
+    return detection.name, _text(detection.xyxy), f"{detection.score:.2f}"
+
+
+def _text(box: NDArray[np.float32]) -> str:
+    return " ".join(f"{value:4.0f}" for value in box)
+
+
+def _match(ious: NDArray[np.float32]) -> dict[int, int]:
+    """Give each detection, best first, the free shape that it fits best; return the detection of each shape."""
+    found: dict[int, int] = {}
+    for index, overlaps in enumerate(ious.T):
+        free = [shape for shape in np.flatnonzero(overlaps >= _LEAST_IOU).tolist() if shape not in found]
+        if free:
+            found[max(free, key=overlaps.__getitem__)] = index
+    return found
+
+
+def _iou(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the IoU of each box with each other box, (boxes, others)."""
+    overlap = np.minimum(boxes[:, None, 2:], others[:, 2:]) - np.maximum(boxes[:, None, :2], others[:, :2])
+    intersection = overlap.clip(0).prod(axis=2)
+    areas, other_areas = ((box[:, 2:] - box[:, :2]).prod(axis=1) for box in (boxes, others))
+    iou: NDArray[np.float32] = intersection / (areas[:, None] + other_areas - intersection)
+    return iou
+
+
+def _time_steps(detector: Detector, image: NDArray[np.uint8]) -> dict[str, float]:
+    """Return the median seconds of what `Detector.detect` does, step by step."""
+    head = detector.backend.head
+    post = PostProcessor(head.input_size, head.num_classes, head.strides, names=detector.names)
+    steps: dict[str, list[float]] = {"letterbox": [], "network": [], "post-processing": []}
+    with detector.backend.execution_context() as context:
+        for _ in range(_ROUNDS):
+            clock = [perf_counter()]
+            _, scale = letterbox(image, head.input_size, out=context.input[0])
+            clock.append(perf_counter())
+            raw = context.run()
+            clock.append(perf_counter())
+            post(raw[0], scale=scale)
+            clock.append(perf_counter())
+            for times, (start, end) in zip(steps.values(), pairwise(clock), strict=True):
+                times.append(end - start)
+    return {step: median(times) for step, times in steps.items()}
+
+
+def _check_output(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, expected a file such as {_DEFAULT_OUTPUT}")
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{path} is no name of a picture, expected one that ends in {', '.join(sorted(SUFFIXES))}")
+
+
+def _seed(text: str) -> int:
+    with suppress(ValueError):
+        if (value := int(text)) in _SEEDS:
+            return value
+    raise argparse.ArgumentTypeError(f"expected a whole number from 0 to {_SEEDS[-1]}, got {text:.20}")

@@ -1,0 +1,39 @@
+"""Comparing with stored detections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from yoloxfast import Detections
+
+
+def options_of(mode: str) -> dict[str, Any]:
+    """Read "eval_0.3_0.45": semantics, score threshold, IoU threshold."""
+    semantics, score_threshold, iou_threshold = mode.split("_")
+    return {
+        "score_threshold": float(score_threshold),
+        "iou_threshold": float(iou_threshold),
+        "class_agnostic": semantics == "agnostic",
+    }
+
+
+def assert_same(found: Detections, rows: list[list[float]], *, pixels: float, score: float) -> tuple[float, float]:
+    """Compare; return the largest differences of boxes, in pixels, and of scores."""
+    expected = np.array(rows).reshape(-1, 6)
+    assert found.class_ids.tolist() == expected[:, 5].tolist()
+    np.testing.assert_allclose(found.xyxy, expected[:, :4], rtol=0, atol=pixels)
+    np.testing.assert_allclose(found.scores, expected[:, 4], rtol=0, atol=score)
+    assert (np.diff(found.scores) <= 0).all()
+    return (
+        np.abs(found.xyxy - expected[:, :4]).max(initial=0.0),
+        np.abs(found.scores - expected[:, 4]).max(initial=0.0),
+    )
+
+
+def report(what: str, differences: list[tuple[float, float]]) -> None:
+    """Say, for `pytest -s`, how close it was."""
+    boxes, scores = np.max(differences, axis=0)
+    print(f"{what}: boxes within {boxes:.1e} pixels, scores within {scores:.1e}")
