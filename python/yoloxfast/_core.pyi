@@ -1,12 +1,13 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BOX_COLUMNS", "SCORE_LIMIT", "PostProcessor", "__version__", "count_anchors", "nms"]
+__all__ = ["BOX_COLUMNS", "LEVEL", "SCORE_LIMIT", "PostProcessor", "__version__", "count_anchors", "nms"]
 
 BOX_COLUMNS: int
+LEVEL: str
 SCORE_LIMIT: float
 __version__: str
 
@@ -24,6 +25,17 @@ class PostProcessor:
         class_ids: Sequence[int] | None,
         max_detections: int | None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]: ...
+    def run_batch(
+        self,
+        raw: NDArray[Any],
+        scales: Iterable[float] | None,
+        score_threshold: float,
+        iou_threshold: float,
+        class_agnostic: bool,
+        class_ids: Sequence[int] | None,
+        max_detections: int | None,
+        threads: int,
+    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]]: ...
 
 def count_anchors(height: int, width: int, strides: Sequence[int]) -> int: ...
 def nms(

@@ -12,7 +12,7 @@ from yoloxfast.detections import Detections
 from yoloxfast.preprocessing import checked_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -137,11 +137,50 @@ class PostProcessor:
         ValueError
             Another number of anchors or columns than the model has; an option out of range; an unknown class.
         ModelError
-            A candidate with a score above 1: the network does not end in a sigmoid.
+            A candidate with a score above 1.0625: the network does not end in a sigmoid.
         """
         class_ids = None if classes is None else resolve_classes(classes, self.names)
         found = self._core.run(raw, scale, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)
         return Detections(*found, self.names)
+
+    def batch(
+        self,
+        raw: NDArray[Any],
+        *,
+        scales: Iterable[float] | None = None,
+        score_threshold: float = 0.25,
+        iou_threshold: float = 0.45,
+        class_agnostic: bool = False,
+        classes: Classes | None = None,
+        max_detections: int | None = None,
+        threads: int = 1,
+    ) -> list[Detections]:
+        """Find the detections of each image of a batch, in one call.
+
+        Parameters
+        ----------
+        raw : ndarray of float32 or float16, (batch, anchors, 5 + classes)
+            As for one image.
+        scales : iterable of float, optional
+            Network pixels per image pixel of each image; 1.0 by default.
+        score_threshold, iou_threshold, class_agnostic, classes, max_detections : optional
+            As for one image.
+        threads : int, default 1
+            Threads that share the images; this one is the first of them.
+
+        Returns
+        -------
+        list of Detections
+            What calling this on each image gives, in order.
+
+        Raises
+        ------
+        TypeError, ValueError, ModelError
+            As for one image; also if there is not one scale per image.
+        """
+        class_ids = None if classes is None else resolve_classes(classes, self.names)
+        options = (score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)
+        return [Detections(*found, self.names) for found in self._core.run_batch(raw, scales, *options, threads)]
 
 
 def nms(

@@ -107,6 +107,19 @@ pub enum Error {
         num_classes: usize,
     },
 
+    /// A level that this CPU does not have.
+    #[error("level {name:?} is unknown, this CPU has {available}")]
+    Level {
+        /// What came.
+        name: String,
+        /// What would do.
+        available: String,
+    },
+
+    /// More boxes than indices have bits for.
+    #[error("{0} boxes are too many, at most {most} are supported", most = u32::MAX)]
+    TooManyBoxes(usize),
+
     /// Parallel arrays of different lengths.
     #[error("{name} has {actual} entries for {boxes} boxes")]
     Length {

@@ -3,17 +3,21 @@
 //! [`PostProcessor`] holds the [`Grid`] of one model and turns each [`RawOutput`] into [`Detections`];
 //! [`nms()`] is its last step by itself. No Python, no I/O and no panic: broken preconditions are an [`Error`].
 
+mod candidates;
 mod decode;
 mod detections;
 mod error;
 mod grid;
+mod level;
 mod nms;
 mod postprocess;
 mod raw;
 
+pub use candidates::SCORE_LIMIT;
 pub use detections::Detections;
 pub use error::Error;
 pub use grid::{Anchor, Grid};
+pub use level::Level;
 pub use nms::nms;
-pub use postprocess::{Options, PostProcessor, SCORE_LIMIT};
+pub use postprocess::{Options, PostProcessor};
 pub use raw::{BOX_COLUMNS, Element, RawOutput};

@@ -1,33 +1,24 @@
 //! From a raw output to detections.
 //!
 //! ```text
-//! for each anchor:
-//!     drop it unless objectness * best class score >= score threshold, and its class is wanted
-//!     decode its box
+//! find the anchors that pass the score threshold, and decode their boxes
 //! suppress boxes that overlap a better one (of the same class, unless class-agnostic)
 //! divide the boxes by the letterbox scale
 //! ```
-//!
-//! Nearly all anchors of a real image see nothing. Class scores are at most 1, so the objectness alone drops them: the
-//! other 84 numbers of the row are not read, and only the survivors are decoded. Quantized networks may exceed 1 by a
-//! rounding step, so the gate leaves room up to [`SCORE_LIMIT`]; scores above that are an error, not a detection.
 
-use crate::decode::{corners, decode, decode_box};
-use crate::nms::{check_threshold, nms};
-use crate::raw::OBJECTNESS;
-use crate::{BOX_COLUMNS, Detections, Element, Error, Grid, RawOutput};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Largest objectness or class score that is accepted: 1, and room for the rounding of quantized networks.
-pub const SCORE_LIMIT: f32 = 1.0625;
+use crate::candidates::{Candidates, Filter, find_candidates};
+use crate::decode::decode;
+use crate::nms::{self, check_threshold, suppress};
+use crate::{BOX_COLUMNS, Detections, Element, Error, Grid, Level, RawOutput};
 
 /// Most classes of one model.
 pub(crate) const MAX_CLASSES: usize = 1 << 16;
 
-/// What counts as a detection, for one call.
+/// What counts as a detection.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Network pixels per image pixel, as the letterbox returned it.
-    pub scale: f32,
     /// Least objectness times class score.
     pub score_threshold: f32,
     /// Boxes that overlap a better one by more are suppressed.
@@ -43,7 +34,6 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            scale: 1.0,
             score_threshold: 0.25,
             iou_threshold: 0.45,
             class_agnostic: false,
@@ -57,9 +47,6 @@ impl Options {
     fn check(&self) -> Result<(), Error> {
         check_threshold("score_threshold", self.score_threshold)?;
         check_threshold("iou_threshold", self.iou_threshold)?;
-        if !(self.scale.is_finite() && self.scale > 0.0) {
-            return Err(Error::Scale(self.scale));
-        }
         if self.max_detections == Some(0) {
             return Err(Error::MaxDetections);
         }
@@ -68,10 +55,26 @@ impl Options {
 }
 
 /// Post-processing of one model: its grid and number of classes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PostProcessor {
     grid: Grid,
     num_classes: usize,
+    level: Level,
+    workspaces: Mutex<Vec<Workspace>>,
+}
+
+/// Options that have been checked.
+struct Checked<'a> {
+    options: &'a Options,
+    /// For each class whether it is wanted, unless all are.
+    wanted: Option<Vec<bool>>,
+}
+
+/// Memory that one run needs, to be used again by the next.
+#[derive(Debug, Default)]
+struct Workspace {
+    candidates: Candidates,
+    nms: nms::Workspace,
 }
 
 impl PostProcessor {
@@ -79,11 +82,11 @@ impl PostProcessor {
     ///
     /// # Errors
     /// No classes, or more than 65536.
-    pub fn new(grid: Grid, num_classes: usize) -> Result<Self, Error> {
+    pub fn new(grid: Grid, num_classes: usize, level: Level) -> Result<Self, Error> {
         if !(1..=MAX_CLASSES).contains(&num_classes) {
             return Err(Error::NumClasses(num_classes));
         }
-        Ok(Self { grid, num_classes })
+        Ok(Self { grid, num_classes, level, workspaces: Mutex::default() })
     }
 
     /// Decodes every row: `cx, cy, w, h` in network pixels, then objectness and class scores as they are.
@@ -97,21 +100,94 @@ impl PostProcessor {
 
     /// Finds the detections of one image. Rows with a number that is not finite are no detections.
     ///
+    /// `scale` is network pixels per image pixel, as the letterbox returned it.
+    ///
     /// # Errors
-    /// A raw output with another number of rows or columns than the model has, or with scores above [`SCORE_LIMIT`];
-    /// options out of range.
-    pub fn run<T: Element>(&self, raw: RawOutput<'_, T>, options: &Options) -> Result<Detections, Error> {
-        options.check()?;
-        self.check_shape(raw)?;
-        let candidates = self.candidates(raw, options)?;
-        let class_ids = (!options.class_agnostic).then_some(candidates.class_ids.as_slice());
-        let mut kept = nms(&candidates.xyxy, &candidates.scores, class_ids, options.iou_threshold)?;
-        kept.truncate(options.max_detections.unwrap_or(usize::MAX));
-        Ok(Detections {
-            xyxy: kept.iter().map(|&index| to_image(candidates.xyxy[index], options.scale)).collect(),
-            scores: kept.iter().map(|&index| candidates.scores[index]).collect(),
-            class_ids: kept.iter().map(|&index| candidates.class_ids[index]).collect(),
+    /// A raw output with another number of rows or columns than the model has, or with scores above
+    /// [`SCORE_LIMIT`](crate::SCORE_LIMIT); a scale or options out of range.
+    pub fn run<T: Element>(&self, raw: RawOutput<'_, T>, scale: f32, options: &Options) -> Result<Detections, Error> {
+        self.run_checked(raw, scale, &self.check(options)?)
+    }
+
+    /// Finds the detections of each image, given with its scale, on up to `threads` threads.
+    ///
+    /// # Errors
+    /// As [`PostProcessor::run`]: the first error in the order of the images.
+    pub fn run_batch<T: Element>(
+        &self,
+        images: &[(RawOutput<'_, T>, f32)],
+        options: &Options,
+        threads: usize,
+    ) -> Result<Vec<Detections>, Error> {
+        let checked = self.check(options)?;
+        let run_all = &|images: &[(RawOutput<'_, T>, f32)]| -> Result<Vec<_>, _> {
+            images.iter().map(|(raw, scale)| self.run_checked(*raw, *scale, &checked)).collect()
+        };
+        let mut parts = images.chunks(images.len().div_ceil(threads.max(1)).max(1));
+        let first = parts.next().unwrap_or_default();
+        std::thread::scope(|scope| {
+            // Where no thread is to be had, this one does its part.
+            let spawn = |part| std::thread::Builder::new().spawn_scoped(scope, move || run_all(part)).map_err(|_| part);
+            let others: Vec<_> = parts.map(spawn).collect();
+            let mut found = run_all(first)?;
+            for other in others {
+                let part = match other {
+                    Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                    Err(part) => run_all(part),
+                };
+                found.extend(part?);
+            }
+            Ok(found)
         })
+    }
+
+    /// Checks the options, and looks up which classes are wanted.
+    fn check<'a>(&self, options: &'a Options) -> Result<Checked<'a>, Error> {
+        options.check()?;
+        Ok(Checked { options, wanted: self.wanted_classes(options.class_ids.as_deref())? })
+    }
+
+    fn run_checked<T: Element>(
+        &self,
+        raw: RawOutput<'_, T>,
+        scale: f32,
+        checked: &Checked<'_>,
+    ) -> Result<Detections, Error> {
+        if !(scale.is_finite() && scale > 0.0) {
+            return Err(Error::Scale(scale));
+        }
+        self.check_shape(raw)?;
+        let mut workspace = self.idle().pop().unwrap_or_default();
+        let found = self.run_in(&mut workspace, raw, scale, checked);
+        self.idle().push(workspace);
+        found
+    }
+
+    fn run_in<T: Element>(
+        &self,
+        workspace: &mut Workspace,
+        raw: RawOutput<'_, T>,
+        scale: f32,
+        Checked { options, wanted }: &Checked<'_>,
+    ) -> Result<Detections, Error> {
+        let Workspace { candidates, nms } = workspace;
+        let filter = Filter { score_threshold: options.score_threshold, scale, wanted: wanted.as_deref() };
+        find_candidates(self.level, raw, self.grid.anchors(), filter, candidates)?;
+        let Candidates { boxes, scores, class_ids } = candidates;
+        let class_of = (!options.class_agnostic).then_some(|index: usize| i64::from(class_ids[index]));
+        let most = options.max_detections.unwrap_or(usize::MAX);
+        let mut found = Detections::default();
+        for index in suppress(self.level, boxes, scores, class_of, options.iou_threshold, nms).take(most) {
+            found.xyxy.push(boxes[index].map(|value| value / scale));
+            found.scores.push(scores[index]);
+            found.class_ids.push(i64::from(class_ids[index]));
+        }
+        Ok(found)
+    }
+
+    /// The workspaces that no run uses.
+    fn idle(&self) -> MutexGuard<'_, Vec<Workspace>> {
+        self.workspaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check_shape<T: Element>(&self, raw: RawOutput<'_, T>) -> Result<(), Error> {
@@ -119,36 +195,6 @@ impl PostProcessor {
             return Err(Error::Columns { actual: raw.columns(), num_classes: self.num_classes });
         }
         self.grid.check_anchors(raw.anchors())
-    }
-
-    /// The anchors that pass the score threshold, in order, with boxes in network pixels.
-    #[expect(clippy::cast_possible_wrap, reason = "class ids are below MAX_CLASSES")]
-    fn candidates<T: Element>(&self, raw: RawOutput<'_, T>, options: &Options) -> Result<Detections, Error> {
-        let wanted = self.wanted_classes(options.class_ids.as_deref())?;
-        let mut candidates = Detections::default();
-        for (index, (row, &anchor)) in raw.rows().zip(self.grid.anchors()).enumerate() {
-            let objectness = row[OBJECTNESS].to_f32();
-            let may_pass = objectness * SCORE_LIMIT >= options.score_threshold;
-            if !may_pass || !row.iter().all(|value| value.to_f32().is_finite()) {
-                continue;
-            }
-            let (class_id, class_score) = best_class(&row[BOX_COLUMNS..]);
-            let highest = objectness.max(class_score);
-            if highest > SCORE_LIMIT {
-                return Err(Error::ScoreAboveLimit { anchor: index, score: highest });
-            }
-            let score = objectness * class_score;
-            if score < options.score_threshold || wanted.as_ref().is_some_and(|wanted| !wanted[class_id]) {
-                continue;
-            }
-            let xyxy = corners(decode_box(row, anchor));
-            if to_image(xyxy, options.scale).iter().all(|value| value.is_finite()) {
-                candidates.xyxy.push(xyxy);
-                candidates.scores.push(score);
-                candidates.class_ids.push(class_id as i64);
-            }
-        }
-        Ok(candidates)
     }
 
     fn wanted_classes(&self, class_ids: Option<&[usize]>) -> Result<Option<Vec<bool>>, Error> {
@@ -160,20 +206,4 @@ impl PostProcessor {
         }
         Ok(Some(wanted))
     }
-}
-
-/// The highest class score and its class; of equal ones the first.
-fn best_class<T: Element>(scores: &[T]) -> (usize, f32) {
-    let mut best = (0, f32::NEG_INFINITY);
-    for (class_id, score) in scores.iter().enumerate() {
-        let score = score.to_f32();
-        if score > best.1 {
-            best = (class_id, score);
-        }
-    }
-    best
-}
-
-fn to_image(xyxy: [f32; 4], scale: f32) -> [f32; 4] {
-    xyxy.map(|value| value / scale)
 }

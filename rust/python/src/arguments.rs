@@ -1,7 +1,7 @@
 //! Arguments from Python: NumPy arrays borrowed as the slices that the core takes, and numbers; errors name them.
 
 use half::f16;
-use numpy::ndarray::{Dimension, Ix2};
+use numpy::ndarray::Dimension;
 use numpy::{
     Element, PyArray, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray, PyUntypedArray, PyUntypedArrayMethods,
 };
@@ -9,19 +9,17 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 /// A raw output in one of the dtypes that networks put out.
-pub(crate) enum RawArray<'py> {
-    Single(PyReadonlyArray<'py, f32, Ix2>),
-    Half(PyReadonlyArray<'py, f16, Ix2>),
+pub(crate) enum RawArray<'py, D: Dimension> {
+    Single(PyReadonlyArray<'py, f32, D>),
+    Half(PyReadonlyArray<'py, f16, D>),
 }
 
-impl<'py> RawArray<'py> {
-    pub(crate) fn borrow(raw: &Bound<'py, PyAny>) -> PyResult<Self> {
+impl<'py, D: Dimension> RawArray<'py, D> {
+    /// Borrows `raw`; `expected` describes the shape that it should have.
+    pub(crate) fn borrow(raw: &Bound<'py, PyAny>, expected: &str) -> PyResult<Self> {
         let array = untyped(raw, "raw output")?;
-        if array.ndim() != 2 {
-            let shape = shape(array);
-            let message = format!(
-                "raw output has shape {shape}, expected (anchors, 5 + classes): pass one image of a batch, raw[0]"
-            );
+        if D::NDIM != Some(array.ndim()) {
+            let message = format!("raw output has shape {}, expected {expected}", shape(array));
             return Err(PyValueError::new_err(message));
         }
         if array.dtype().is_equiv_to(&numpy::dtype::<f16>(raw.py())) {
@@ -97,6 +95,14 @@ pub(crate) fn number(name: &str, value: &Bound<'_, PyAny>) -> PyResult<f32> {
         }
         Err(_) => Err(PyValueError::new_err(format!("{name} is too large a number"))),
     }
+}
+
+/// A Python iterable of such numbers; `name` is that of one.
+pub(crate) fn numbers(name: &str, values: &Bound<'_, PyAny>) -> PyResult<Vec<f32>> {
+    let numbers = values
+        .try_iter()
+        .map_err(|_| PyTypeError::new_err(format!("{name}s must be numbers, got {}", repr(values))))?;
+    numbers.map(|value| number(name, &value?)).collect()
 }
 
 fn repr(value: &Bound<'_, PyAny>) -> String {

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod error;
+mod level;
 mod nms;
 mod postprocess;
 
@@ -16,11 +17,13 @@ mod _core {
     use crate::nms::nms;
     #[pymodule_export]
     use crate::postprocess::{PostProcessor, count_anchors};
+    use crate::{error::to_py, level};
     use pyo3::prelude::*;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("LEVEL", level::choose().map_err(to_py)?.name())?;
         module.add("BOX_COLUMNS", yoloxfast_core::BOX_COLUMNS)?;
         module.add("SCORE_LIMIT", yoloxfast_core::SCORE_LIMIT)
     }

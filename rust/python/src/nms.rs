@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use crate::arguments::{borrow, number};
 use crate::error::to_py;
+use crate::level::level;
 
 #[pyfunction(signature = (boxes, scores, class_ids, iou_threshold))]
 #[expect(clippy::cast_possible_wrap, reason = "no slice has more than isize::MAX entries")]
@@ -29,7 +30,7 @@ pub(crate) fn nms<'py>(
     let scores = scores.as_slice()?;
     let class_ids = class_ids.as_ref().map(|class_ids| class_ids.as_slice()).transpose()?;
     let kept = py.detach(|| {
-        let kept = yoloxfast_core::nms(rows, scores, class_ids, iou_threshold)?;
+        let kept = yoloxfast_core::nms(level(), rows, scores, class_ids, iou_threshold)?;
         Ok(kept.into_iter().map(|index| index as i64).collect::<Vec<_>>())
     });
     Ok(kept.map_err(to_py)?.into_pyarray(py))

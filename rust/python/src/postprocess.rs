@@ -1,12 +1,14 @@
 //! Post-processing for Python.
 
-use numpy::ndarray::Ix2;
+use numpy::ndarray::{Ix2, Ix3};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray, PyUntypedArrayMethods};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use yoloxfast_core::{Detections, Element, Error, Grid, Options, RawOutput};
 
-use crate::arguments::{RawArray, count, counts, number};
+use crate::arguments::{RawArray, count, counts, number, numbers};
 use crate::error::to_py;
+use crate::level::level;
 
 /// Boxes, scores and class ids of one image.
 type DetectionArrays<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<i64>>);
@@ -34,13 +36,13 @@ impl PostProcessor {
         let (height, width) = (count("height", height, 1)?, count("width", width, 1)?);
         let (num_classes, strides) = (count("num_classes", num_classes, 1)?, counts("stride", strides, 1)?);
         let core = Grid::new(height, width, &strides)
-            .and_then(|grid| yoloxfast_core::PostProcessor::new(grid, num_classes))
+            .and_then(|grid| yoloxfast_core::PostProcessor::new(grid, num_classes, level()))
             .map_err(to_py)?;
         Ok(Self { core })
     }
 
     fn decode<'py>(&self, py: Python<'py>, raw: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        match RawArray::borrow(raw)? {
+        match RawArray::borrow(raw, "(anchors, 5 + classes): pass one image of a batch, raw[0]")? {
             RawArray::Single(raw) => self.decode_typed(py, &raw),
             RawArray::Half(raw) => self.decode_typed(py, &raw),
         }
@@ -59,17 +61,36 @@ impl PostProcessor {
         class_ids: Option<Vec<usize>>,
         max_detections: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<DetectionArrays<'py>> {
-        let options = Options {
-            scale: number("scale", scale)?,
-            score_threshold: number("score_threshold", score_threshold)?,
-            iou_threshold: number("iou_threshold", iou_threshold)?,
-            class_agnostic: class_agnostic.is_truthy()?,
-            class_ids,
-            max_detections: max_detections.map(|value| count("max_detections", value, 1)).transpose()?,
-        };
-        match RawArray::borrow(raw)? {
-            RawArray::Single(raw) => self.run_typed(py, &raw, &options),
-            RawArray::Half(raw) => self.run_typed(py, &raw, &options),
+        let scale = number("scale", scale)?;
+        let options = options(score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)?;
+        match RawArray::borrow(raw, "(anchors, 5 + classes): pass one image of a batch, raw[0], or call batch")? {
+            RawArray::Single(raw) => self.run_typed(py, &raw, scale, &options),
+            RawArray::Half(raw) => self.run_typed(py, &raw, scale, &options),
+        }
+    }
+
+    #[pyo3(signature = (
+        raw, scales, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections, threads
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "the options of one call, as Python passes them")]
+    fn run_batch<'py>(
+        &self,
+        py: Python<'py>,
+        raw: &Bound<'py, PyAny>,
+        scales: Option<&Bound<'py, PyAny>>,
+        score_threshold: &Bound<'py, PyAny>,
+        iou_threshold: &Bound<'py, PyAny>,
+        class_agnostic: &Bound<'py, PyAny>,
+        class_ids: Option<Vec<usize>>,
+        max_detections: Option<&Bound<'py, PyAny>>,
+        threads: &Bound<'py, PyAny>,
+    ) -> PyResult<Vec<DetectionArrays<'py>>> {
+        let scales = scales.map(|scales| numbers("scale", scales)).transpose()?;
+        let options = options(score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)?;
+        let threads = count("threads", threads, 1)?;
+        match RawArray::borrow(raw, "(batch, anchors, 5 + classes)")? {
+            RawArray::Single(raw) => self.run_batch_typed(py, &raw, scales, &options, threads),
+            RawArray::Half(raw) => self.run_batch_typed(py, &raw, scales, &options, threads),
         }
     }
 }
@@ -89,14 +110,58 @@ impl PostProcessor {
         &self,
         py: Python<'py>,
         raw: &PyReadonlyArray<'py, T, Ix2>,
+        scale: f32,
         options: &Options,
     ) -> PyResult<DetectionArrays<'py>> {
         let (values, [anchors, columns]) = (raw.as_slice()?, [raw.shape()[0], raw.shape()[1]]);
-        let found = py.detach(|| -> Result<Detections, Error> {
-            self.core.run(RawOutput::new(values, anchors, columns)?, options)
-        });
-        let Detections { xyxy, scores, class_ids } = found.map_err(to_py)?;
-        let xyxy = xyxy.into_flattened().into_pyarray(py).reshape([scores.len(), 4])?;
-        Ok((xyxy, scores.into_pyarray(py), class_ids.into_pyarray(py)))
+        let found = py.detach(|| self.core.run(RawOutput::new(values, anchors, columns)?, scale, options));
+        to_arrays(py, found.map_err(to_py)?)
     }
+
+    fn run_batch_typed<'py, T: Element + numpy::Element>(
+        &self,
+        py: Python<'py>,
+        raw: &PyReadonlyArray<'py, T, Ix3>,
+        scales: Option<Vec<f32>>,
+        options: &Options,
+        threads: usize,
+    ) -> PyResult<Vec<DetectionArrays<'py>>> {
+        let (values, [batch, anchors, columns]) = (raw.as_slice()?, [raw.shape()[0], raw.shape()[1], raw.shape()[2]]);
+        let scales = scales.unwrap_or_else(|| vec![1.0; batch]);
+        if scales.len() != batch {
+            return Err(PyValueError::new_err(format!("got {} scales for a batch of {batch}", scales.len())));
+        }
+        let found = py.detach(|| {
+            let size = anchors * columns; // of an image: the array has as many for each
+            let images: Result<Vec<_>, Error> = scales
+                .into_iter()
+                .enumerate()
+                .map(|(image, scale)| Ok((RawOutput::new(&values[image * size..][..size], anchors, columns)?, scale)))
+                .collect();
+            self.core.run_batch(&images?, options, threads)
+        });
+        found.map_err(to_py)?.into_iter().map(|found| to_arrays(py, found)).collect()
+    }
+}
+
+fn options(
+    score_threshold: &Bound<'_, PyAny>,
+    iou_threshold: &Bound<'_, PyAny>,
+    class_agnostic: &Bound<'_, PyAny>,
+    class_ids: Option<Vec<usize>>,
+    max_detections: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Options> {
+    Ok(Options {
+        score_threshold: number("score_threshold", score_threshold)?,
+        iou_threshold: number("iou_threshold", iou_threshold)?,
+        class_agnostic: class_agnostic.is_truthy()?,
+        class_ids,
+        max_detections: max_detections.map(|value| count("max_detections", value, 1)).transpose()?,
+    })
+}
+
+fn to_arrays(py: Python<'_>, found: Detections) -> PyResult<DetectionArrays<'_>> {
+    let Detections { xyxy, scores, class_ids } = found;
+    let xyxy = xyxy.into_flattened().into_pyarray(py).reshape([scores.len(), 4])?;
+    Ok((xyxy, scores.into_pyarray(py), class_ids.into_pyarray(py)))
 }

@@ -1,0 +1,149 @@
+//! Greedy non-maximum suppression.
+//!
+//! ```text
+//! for each box, best score first (equal scores: lower index first):
+//!     keep it, unless its IoU with a box that was kept, of the same class, is above the threshold
+//! ```
+//!
+//! The same boxes come out, in the same order, but
+//!
+//! 1. boxes are sorted by one integer each, made of score and index ([`order`]);
+//! 2. each class is a problem of its own, so its boxes are brought together first ([`groups`]);
+//! 3. a box is compared with many kept ones at once ([`kept`]);
+//! 4. where a class has many boxes, only with those kept that lie near ([`cells`]).
+
+mod cells;
+mod groups;
+mod kept;
+mod order;
+
+use crate::level::by_level;
+use crate::{Error, Level};
+use cells::Cells;
+use groups::Groups;
+use kept::Kept;
+
+pub(crate) type Box4 = [f32; 4];
+
+/// Fewer boxes of a class are compared with all that were kept, more only with those near.
+const MANY: usize = 2048;
+
+/// Memory that suppression needs, to be used again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Workspace {
+    keys: Vec<u64>,
+    groups: Groups,
+    boxes: Vec<Box4>,
+    is_kept: Vec<bool>,
+    kept: Kept,
+    cells: Cells,
+}
+
+/// Returns the indices of the boxes that are kept, best score first.
+///
+/// `boxes` are `x1, y1, x2, y2`. Without `class_ids` all boxes suppress one another. IoU is plain (no +1 on widths and
+/// heights), in `f32`; two boxes without area have none. A box whose corners or score are not finite is never kept.
+///
+/// # Errors
+/// Arrays of different lengths, or 2^32 boxes or more; a threshold outside 0..=1.
+pub fn nms(
+    level: Level,
+    boxes: &[Box4],
+    scores: &[f32],
+    class_ids: Option<&[i64]>,
+    iou_threshold: f32,
+) -> Result<Vec<usize>, Error> {
+    check_threshold("iou_threshold", iou_threshold)?;
+    check_length("scores", scores.len(), boxes.len())?;
+    if let Some(class_ids) = class_ids {
+        check_length("class_ids", class_ids.len(), boxes.len())?;
+    }
+    if u32::try_from(boxes.len()).is_err() {
+        return Err(Error::TooManyBoxes(boxes.len()));
+    }
+    let class_of = class_ids.map(|class_ids| |index: usize| class_ids[index]);
+    let mut workspace = Workspace::default();
+    Ok(suppress(level, boxes, scores, class_of, iou_threshold, &mut workspace).collect())
+}
+
+/// Yields the indices of the boxes that are kept, best score first. The arguments have been checked.
+pub(crate) fn suppress<'a, F: Fn(usize) -> i64>(
+    level: Level,
+    boxes: &[Box4],
+    scores: &[f32],
+    class_of: Option<F>,
+    iou_threshold: f32,
+    workspace: &'a mut Workspace,
+) -> impl Iterator<Item = usize> + use<'a, F> {
+    let Workspace { keys, groups, boxes: grouped, is_kept, kept, cells } = workspace;
+    order::sort(boxes, scores, keys);
+    match class_of {
+        Some(class_of) => groups.split(keys.len(), |position| class_of(order::index(keys[position]))),
+        None => groups.join(keys.len()),
+    }
+    grouped.clear();
+    grouped.extend(groups.positions().iter().map(|position| boxes[order::index(keys[*position as usize])]));
+    is_kept.clear();
+    is_kept.resize(keys.len(), false);
+    for group in groups.iter() {
+        let (boxes, positions) = (&grouped[group.clone()], &groups.positions()[group]);
+        if boxes.len() <= MANY {
+            suppress_few(level, boxes, positions, iou_threshold, kept, is_kept);
+        } else {
+            suppress_many(level, boxes, positions, iou_threshold, cells, is_kept);
+        }
+    }
+    keys.iter().zip(is_kept.iter()).filter_map(|(key, is_kept)| is_kept.then_some(order::index(*key)))
+}
+
+by_level! {
+    /// Marks which of the boxes of one class, best first, are kept: those at these positions.
+    fn suppress_few(
+        boxes: &[Box4],
+        positions: &[u32],
+        iou_threshold: f32,
+        kept: &mut Kept,
+        is_kept: &mut [bool],
+    ) = suppress_few_body
+}
+
+#[inline(always)]
+fn suppress_few_body(boxes: &[Box4], positions: &[u32], iou_threshold: f32, kept: &mut Kept, is_kept: &mut [bool]) {
+    kept.clear();
+    for (candidate, position) in boxes.iter().zip(positions) {
+        if !kept.suppresses(*candidate, iou_threshold) {
+            kept.push(*candidate);
+            is_kept[*position as usize] = true;
+        }
+    }
+}
+
+by_level! {
+    /// As [`suppress_few`], with a search for the boxes that lie near.
+    fn suppress_many(
+        boxes: &[Box4],
+        positions: &[u32],
+        iou_threshold: f32,
+        cells: &mut Cells,
+        is_kept: &mut [bool],
+    ) = suppress_many_body
+}
+
+#[inline(always)]
+fn suppress_many_body(boxes: &[Box4], positions: &[u32], iou_threshold: f32, cells: &mut Cells, is_kept: &mut [bool]) {
+    cells.prepare(boxes);
+    for (candidate, position) in boxes.iter().zip(positions) {
+        if !cells.suppresses(*candidate, iou_threshold) {
+            cells.push(*candidate);
+            is_kept[*position as usize] = true;
+        }
+    }
+}
+
+pub(crate) fn check_threshold(name: &'static str, value: f32) -> Result<(), Error> {
+    if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(Error::Threshold { name, value }) }
+}
+
+fn check_length(name: &'static str, actual: usize, boxes: usize) -> Result<(), Error> {
+    if actual == boxes { Ok(()) } else { Err(Error::Length { name, actual, boxes }) }
+}

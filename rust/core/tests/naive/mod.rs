@@ -1,0 +1,64 @@
+//! Naive twins of the core, which follow the definitions and nothing else.
+
+#![expect(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "tests")]
+
+use yoloxfast_core::{BOX_COLUMNS, Detections, Options};
+
+pub(crate) type Box4 = [f32; 4];
+
+/// Marks suppressed boxes pair by pair, best first.
+pub(crate) fn naive_nms(boxes: &[Box4], scores: &[f32], class_ids: Option<&[i64]>, iou_threshold: f32) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..boxes.len()).collect();
+    order.retain(|&i| scores[i].is_finite() && boxes[i].iter().all(|value| value.is_finite()));
+    order.sort_by(|&a, &b| scores[b].partial_cmp(&scores[a]).unwrap());
+    let mut suppressed = vec![false; boxes.len()];
+    for (rank, &best) in order.iter().enumerate() {
+        for &other in &order[rank + 1..] {
+            let same_class = class_ids.is_none_or(|ids| ids[best] == ids[other]);
+            if !suppressed[best] && same_class && naive_iou(boxes[best], boxes[other]) > iou_threshold {
+                suppressed[other] = true;
+            }
+        }
+    }
+    order.into_iter().filter(|&i| !suppressed[i]).collect()
+}
+
+fn naive_iou(a: Box4, b: Box4) -> f32 {
+    let overlap = |low: usize| (a[low + 2].min(b[low + 2]) - a[low].max(b[low])).max(0.0);
+    let intersection = overlap(0) * overlap(1);
+    let area = |c: Box4| (c[2] - c[0]) * (c[3] - c[1]);
+    intersection / (area(a) + area(b) - intersection)
+}
+
+/// Looks at every class of every anchor, after all have been decoded.
+pub(crate) fn naive_run(decoded: &[f32], raw: &[f32], num_classes: usize, scale: f32, options: &Options) -> Detections {
+    let columns = BOX_COLUMNS + num_classes;
+    let to_image = |corners: Box4| corners.map(|value| value / scale);
+    let (mut boxes, mut scores, mut class_ids) = (vec![], vec![], vec![]);
+    for (row, raw_row) in decoded.chunks(columns).zip(raw.chunks(columns)) {
+        let mut best = 0;
+        for class_id in 1..num_classes {
+            if row[BOX_COLUMNS + class_id] > row[BOX_COLUMNS + best] {
+                best = class_id;
+            }
+        }
+        let wanted = options.class_ids.as_ref().is_none_or(|ids| ids.contains(&best));
+        let score = row[4] * row[BOX_COLUMNS + best];
+        let [cx, cy, w, h] = [row[0], row[1], row[2], row[3]];
+        let corners = [cx - w / 2.0, cy - h / 2.0, cx + w / 2.0, cy + h / 2.0];
+        let finite = raw_row.iter().chain(&to_image(corners)).all(|value| value.is_finite());
+        if wanted && finite && score >= options.score_threshold {
+            boxes.push(corners);
+            scores.push(score);
+            class_ids.push(best as i64);
+        }
+    }
+    let groups = (!options.class_agnostic).then_some(class_ids.as_slice());
+    let mut kept = naive_nms(&boxes, &scores, groups, options.iou_threshold);
+    kept.truncate(options.max_detections.unwrap_or(usize::MAX));
+    Detections {
+        xyxy: kept.iter().map(|&i| to_image(boxes[i])).collect(),
+        scores: kept.iter().map(|&i| scores[i]).collect(),
+        class_ids: kept.iter().map(|&i| class_ids[i]).collect(),
+    }
+}

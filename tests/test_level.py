@@ -1,0 +1,74 @@
+"""The levels of the core, forced by the environment; Rust's property tests compare them one by one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from yoloxfast import _core
+
+CODE = """
+import numpy as np
+from synthetic import synthetic_raw
+from yoloxfast import PostProcessor, _core, nms, reference
+print(_core.LEVEL)
+for dtype in (np.float32, np.float16):
+    raw = synthetic_raw((640, 640), objects=30).astype(dtype)
+    for thresholds in ({"score_threshold": 0.3}, {"score_threshold": 0.001, "iou_threshold": 0.65}):
+        found = PostProcessor((640, 640))(raw, **thresholds)
+        assert found == reference.postprocess(raw, (640, 640), **thresholds)
+        assert len(found) > 10
+random = np.random.default_rng(0)
+corners = random.uniform(0, 500, (3000, 2)).astype(np.float32)
+boxes = np.concatenate([corners, corners + random.uniform(1, 60, (3000, 2)).astype(np.float32)], axis=1)
+scores = random.random(3000, np.float32)
+np.testing.assert_array_equal(nms(boxes, scores), reference.nms(boxes, scores))
+"""
+
+
+CPU_INFO = Path("/proc/cpuinfo")
+CPU_FLAGS = set(CPU_INFO.read_text().split()) if CPU_INFO.exists() else set()
+NEEDED = {
+    "scalar": set(),
+    "avx2": {"avx2"},
+    "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl"},
+    "neon": {"asimd"},
+}
+
+
+def has(level: str) -> bool:
+    return NEEDED[level] <= CPU_FLAGS
+
+
+def run(level: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "YOLOXFAST_LEVEL": level, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run([sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("level", ["scalar", "avx2", "avx512", "neon"])
+def test_each_level_finds_what_the_reference_finds(level: str) -> None:
+    if not has(level):
+        pytest.skip(f"this CPU has no {level}")
+    done = run(level)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{level}\n"
+
+
+def test_an_unknown_level_lists_those_of_this_cpu() -> None:
+    done = run("sse9")
+    assert 'ValueError: level "sse9" is unknown, this CPU has scalar' in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.skipif(not CPU_FLAGS, reason="only Linux says what the CPU has")
+def test_the_best_level_is_used() -> None:
+    assert has(_core.LEVEL)
+    assert _core.LEVEL != "scalar" or not any(map(has, ("avx2", "avx512", "neon")))
+    assert _core.LEVEL != "avx2" or not has("avx512")
+
+
+def test_an_empty_name_is_none() -> None:
+    assert run("").stdout == f"{_core.LEVEL}\n"
