@@ -8,10 +8,16 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SOURCES := pyproject.toml Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS := --cfg fuzzing -Cdebug-assertions -Ccodegen-units=1 -Cpasses=sancov-module \
+	-Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+	-Cllvm-args=-sanitizer-coverage-pc-table
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+
 # Cuts a command off the network, where the system lets anyone do that.
 OFFLINE := $(shell unshare --map-root-user --net true 2>&- && echo unshare --map-root-user --net)
 
-.PHONY: test test-core test-python test-wheel lint bench bench-smoke dist demo-network clean
+.PHONY: test test-core test-python test-wheel lint bench bench-core bench-smoke dist demo-network fuzz clean
 
 test: test-core test-python test-wheel
 
@@ -39,9 +45,25 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest yoloxfast._core
 
+# Writes benches/results and the table of README. Torch and torchvision take part where they are installed.
 bench: $(INSTALLED)
-	$(BIN)/python -m pytest benches --benchmark-enable --benchmark-group-by=group \
-		--benchmark-columns=median,iqr,rounds --benchmark-sort=name --benchmark-max-time=0.5
+	$(BIN)/python -m pytest benches --benchmark-enable --benchmark-json=target/bench.json --quiet \
+		--benchmark-group-by=group --benchmark-columns=median,iqr,rounds --benchmark-sort=name \
+		--benchmark-max-time=0.5 --benchmark-min-rounds=3
+	$(BIN)/python benches/report.py target/bench.json
+
+# The core by level.
+bench-core:
+	cargo bench --locked --package yoloxfast-core
+
+# Searches for inputs on which the core and its naive twin differ, with the stable compiler (so without a sanitizer).
+fuzz:
+	cd rust/fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --release --target $(HOST)
+	for target in nms postprocess; do \
+		mkdir -p rust/fuzz/corpus/$$target rust/fuzz/artifacts && rust/fuzz/target/$(HOST)/release/$$target \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=20 -print_final_stats=1 \
+			-artifact_prefix=rust/fuzz/artifacts/ rust/fuzz/corpus/$$target || exit 1; \
+	done
 
 # Each benchmark checks its result and is timed a few rounds: whether they run, not how fast.
 bench-smoke: $(INSTALLED)
