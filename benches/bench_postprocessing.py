@@ -1,87 +1,83 @@
-"""Post-processing and NMS against `yoloxfast.reference`: `make bench`.
-
-One core; each result is checked before it is timed. The raw outputs are real ones of YOLOX-Nano at 640x640 where those
-are at hand, else synthetic ones with the same statistics.
-"""
+"""Post-processing and decoding against others: `make bench`. One core; each result is checked before it is timed."""
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from locations import DATA
-from synthetic import synthetic_raw
-from yoloxfast import PostProcessor, nms, reference
+from inputs import ORIGIN, REAL, SIZE, raw_of
+from rivals import POSTPROCESSING, numpy_reference
+from yoloxfast import PostProcessor, reference
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pytest_benchmark.fixture import BenchmarkFixture
 
-SIZE = (640, 640)
-REAL = {"sparse": "000000000872", "typical": "000000002587", "crowded": "000000002299"}
-OBJECTS = {"sparse": 1, "typical": 3, "crowded": 30}
+    from rivals import Found
+
 THRESHOLDS = ((0.3, 0.45), (0.01, 0.65), (0.001, 0.65))
+POST = PostProcessor(SIZE)
 
 
-@cache
-def raw_of(photo: str) -> tuple[NDArray[np.float32], str]:
-    """Return a raw output and where it comes from."""
-    file = DATA / "golden/raw_640.npz"
-    if not file.exists():
-        return synthetic_raw(SIZE, objects=OBJECTS[photo]), "synthetic"
-    with np.load(file) as raws:
-        return np.ascontiguousarray(raws[REAL[photo]]), "real"
+def yoloxfast(raw: NDArray[Any], _: tuple[int, int], score: float, iou: float) -> Found:
+    found = POST(raw, score_threshold=score, iou_threshold=iou)
+    return found.xyxy, found.scores, found.class_ids
 
 
-@pytest.mark.parametrize("program", ["yoloxfast", "reference"])
+def assert_same(found: Found, expected: Found) -> None:
+    (boxes, scores, class_ids), (expected_boxes, expected_scores, expected_class_ids) = found, expected
+    np.testing.assert_array_equal(class_ids, expected_class_ids)
+    np.testing.assert_allclose(scores, expected_scores, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(boxes, expected_boxes, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("program", ["yoloxfast", *POSTPROCESSING])
 @pytest.mark.parametrize("photo", REAL)
 @pytest.mark.parametrize("thresholds", THRESHOLDS, ids=lambda pair: "{}/{}".format(*pair))
 def test_postprocessing(benchmark: BenchmarkFixture, photo: str, thresholds: tuple[float, float], program: str) -> None:
-    raw, origin = raw_of(photo)
-    options: Any = {"score_threshold": thresholds[0], "iou_threshold": thresholds[1]}
-    specification = partial(reference.postprocess, raw, SIZE, **options)
-    call = {"yoloxfast": partial(PostProcessor(SIZE), raw, **options), "reference": specification}[program]
-    expected = specification()
-    assert call() == expected
-    benchmark.group = f"postprocessing at {thresholds[0]}/{thresholds[1]}, {photo} photo ({origin})"
-    benchmark.extra_info["detections"] = len(expected)
+    arguments = (raw_of(photo), SIZE, *thresholds)
+    call = partial({"yoloxfast": yoloxfast, **POSTPROCESSING}[program], *arguments)
+    expected = numpy_reference(*arguments)
+    assert_same(call(), expected)
+    benchmark.group = f"{photo} photo ({ORIGIN}), {thresholds[0]}/{thresholds[1]}"
+    benchmark.extra_info.update(table="Post-processing, 8400 x 85", program=program, detections=len(expected[0]))
     benchmark(call)
 
 
-@pytest.mark.parametrize("program", ["yoloxfast", "reference"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16], ids=["float32", "float16"])
+@pytest.mark.parametrize("thresholds", THRESHOLDS, ids=lambda pair: "{}/{}".format(*pair))
+def test_dtypes(benchmark: BenchmarkFixture, thresholds: tuple[float, float], dtype: type) -> None:
+    raw: NDArray[Any] = raw_of("typical").astype(dtype)
+    call = partial(yoloxfast, raw, SIZE, *thresholds)
+    assert_same(call(), numpy_reference(raw, SIZE, *thresholds))
+    benchmark.group = f"typical photo ({ORIGIN}), {thresholds[0]}/{thresholds[1]}"
+    benchmark.extra_info.update(table="float16 and float32 outputs", program=np.dtype(dtype).name)
+    benchmark(call)
+
+
+@pytest.mark.parametrize("program", ["one by one", "batch", "batch, 2 threads"])
+def test_batches(benchmark: BenchmarkFixture, program: str) -> None:
+    raws = np.stack([raw_of(photo) for photo in REAL] * 3)
+    options: Any = {"score_threshold": 0.01, "iou_threshold": 0.65}
+    calls: dict[str, Any] = {
+        "one by one": lambda: [POST(raw, **options) for raw in raws],
+        "batch": partial(POST.batch, raws, **options),
+        "batch, 2 threads": partial(POST.batch, raws, threads=2, **options),
+    }
+    assert calls[program]() == calls["one by one"]()
+    benchmark.group = f"9 photos ({ORIGIN}), 0.01/0.65"
+    benchmark.extra_info.update(table="Batches", program=program)
+    benchmark(calls[program])
+
+
+@pytest.mark.parametrize("program", ["yoloxfast", "NumPy as in YOLOX"])
 def test_decoding(benchmark: BenchmarkFixture, program: str) -> None:
-    raw, origin = raw_of("typical")
-    specification = partial(reference.decode, raw, SIZE)
-    call = {"yoloxfast": partial(PostProcessor(SIZE).decode, raw), "reference": specification}[program]
-    np.testing.assert_array_equal(call(), specification())
-    benchmark.group = f"decoding all anchors, typical photo ({origin})"
-    benchmark(call)
-
-
-def boxes_of(kind: str, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-    """Spread boxes over a field that grows with them, or make 20 near-copies of each of fewer."""
-    random = np.random.default_rng(count)
-    copies = 20 if kind == "clustered" else 1
-    objects = count // copies
-    corners = random.uniform(0, 40 * objects**0.5, (objects, 2))
-    boxes = np.concatenate([corners, corners + random.uniform(10, 100, (objects, 2))], axis=1)
-    boxes = np.repeat(boxes, copies, axis=0) + random.normal(0, 2, (count, 4)) * (copies > 1)
-    class_ids = np.repeat(random.integers(0, 80, objects), copies)
-    return boxes.astype(np.float32), random.random(count, np.float32), class_ids
-
-
-@pytest.mark.parametrize("program", ["yoloxfast", "reference"])
-@pytest.mark.parametrize("count", [100, 1000, 5000])
-@pytest.mark.parametrize("kind", ["sparse", "clustered"])
-@pytest.mark.parametrize("by_class", [True, False], ids=["class-aware", "class-agnostic"])
-def test_nms(benchmark: BenchmarkFixture, kind: str, count: int, by_class: bool, program: str) -> None:
-    boxes, scores, class_ids = boxes_of(kind, count)
-    arguments = (boxes, scores, class_ids if by_class else None)
-    specification = partial(reference.nms, *arguments)
-    call = {"yoloxfast": partial(nms, *arguments), "reference": specification}[program]
-    np.testing.assert_array_equal(call(), specification())
-    benchmark.group = f"NMS of {count} {kind} boxes, class-{'aware' if by_class else 'agnostic'}"
-    benchmark(call)
+    raw = raw_of("typical")
+    calls = {"yoloxfast": partial(POST.decode, raw), "NumPy as in YOLOX": partial(reference.decode, raw, SIZE)}
+    np.testing.assert_array_equal(calls[program](), calls["NumPy as in YOLOX"]())
+    benchmark.group = f"8400 x 85 ({ORIGIN})"
+    benchmark.extra_info.update(table="Decoding all anchors", program=program)
+    benchmark(calls[program])
