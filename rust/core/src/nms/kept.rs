@@ -36,6 +36,7 @@ impl Block {
 
     /// Whether the IoU of a box with any of these is above the threshold; NaN, where a union is empty, is not.
     #[inline(always)]
+    #[expect(clippy::needless_bitwise_bool, reason = "without a branch for each comparison")]
     pub(super) fn suppresses(&self, [x1, y1, x2, y2]: Box4, iou_threshold: f32) -> bool {
         let mut overlaps = 0;
         for lane in 0..LANES {
