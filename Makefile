@@ -82,7 +82,7 @@ $(INSTALLED): $(SOURCES)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-# Trains the demo network, which takes two cores about an hour, and stores what the specification finds.
+# Trains the demo network, which takes two cores some 50 minutes, and stores what the specification finds.
 demo-network: $(INSTALLED)
 	test -x $(TRAINING_VENV)/bin/python || $(PYTHON) -m venv $(TRAINING_VENV)
 	$(TRAINING_VENV)/bin/python -m pip install --quiet --requirement training/requirements.txt .

@@ -79,6 +79,7 @@ def train(steps: int) -> torch.nn.Module:
     torch.manual_seed(SEED)
     torch.set_num_threads(THREADS)
     torch.use_deterministic_algorithms(mode=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # no need: nothing reads it
     model = build().to(memory_format=torch.channels_last)
     model.head.use_l1 = True  # YOLOX adds the L1 loss when its augmentation ends; there is none here
     weights = [weight for weight in model.parameters() if weight.ndim > 1]
