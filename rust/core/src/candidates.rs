@@ -11,12 +11,13 @@
 //! [`BLOCK`] anchors is compared without a branch. Quantized networks may exceed 1 by a rounding step, so the gate
 //! leaves room up to [`SCORE_LIMIT`]; scores above that are an error, not a detection.
 //!
-//! Of a row that passes, the highest class score is found first, [`LANES`] classes at a time, together with the largest
-//! magnitude, which tells whether all numbers are finite. Which class it is matters only if the score passes, too.
+//! The rows that pass are read while later ones are on their way from memory. The highest class score of a row decides, found
+//! [`LANES`] classes at a time; whether its numbers are finite, and which class it is, matters only after that. Both
+//! compare bits, as integers: no number is widened, and scores that are not negative keep their order.
+//!
+//! Boxes are decoded when all candidates are known, several at once.
 
-#![expect(clippy::needless_range_loop, reason = "lanes of several arrays")]
-
-use crate::decode::{corners, decode_box};
+use crate::decode::{corners, decode_boxes};
 use crate::level::by_level;
 use crate::raw::OBJECTNESS;
 use crate::{Anchor, BOX_COLUMNS, Element, Error, RawOutput};
@@ -27,11 +28,11 @@ pub const SCORE_LIMIT: f32 = 1.0625;
 /// Anchors per branch of the gate: one bit each.
 const BLOCK: usize = 64;
 
+/// The bit of the first of them.
+const FIRST: u64 = 1 << 63;
+
 /// Class scores compared at once.
 const LANES: usize = 16;
-
-/// Magnitude of infinity as bits; those of NaN are above.
-const INFINITY_BITS: u32 = 0x7f80_0000;
 
 /// What makes an anchor a candidate.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +49,10 @@ pub(crate) struct Filter<'a> {
 pub(crate) struct Candidates {
     /// `x1, y1, x2, y2` in network pixels.
     pub(crate) boxes: Vec<[f32; 4]>,
+    /// NaN for a box that is not finite in image pixels: it is no candidate.
     pub(crate) scores: Vec<f32>,
     pub(crate) class_ids: Vec<u32>,
+    anchors: Vec<Anchor>,
 }
 
 impl Candidates {
@@ -57,6 +60,7 @@ impl Candidates {
         self.boxes.clear();
         self.scores.clear();
         self.class_ids.clear();
+        self.anchors.clear();
     }
 }
 
@@ -79,122 +83,108 @@ fn find_candidates_body<T: Element>(
 ) -> Result<(), Error> {
     candidates.clear();
     let columns = raw.columns();
-    let gate = T::gate(filter.score_threshold, SCORE_LIMIT);
-    let mut widened = Vec::new();
+    // Rounding of the quotient, and of the product that has to reach the threshold, is worth less than two steps.
+    let gate = T::least_bits((filter.score_threshold / SCORE_LIMIT).next_down().next_down());
     for (number, rows) in raw.values().chunks(BLOCK * columns).enumerate() {
         let mut bits = passing(rows, columns, gate);
         while bits != 0 {
-            let offset = bits.trailing_zeros() as usize;
-            bits &= bits - 1;
-            let row = T::widen(&rows[offset * columns..][..columns], &mut widened);
+            let offset = bits.leading_zeros() as usize;
+            bits ^= FIRST >> offset;
             let index = number * BLOCK + offset;
-            consider(row, index, anchors[index], filter, candidates)?;
+            consider(&rows[offset * columns..][..columns], index, anchors[index], filter, candidates)?;
         }
+    }
+    let Candidates { boxes, scores, anchors, .. } = candidates;
+    decode_boxes(boxes.as_flattened_mut(), 4, anchors);
+    for (xyxy, score) in boxes.iter_mut().zip(scores) {
+        *xyxy = corners(*xyxy);
+        let is_finite = xyxy.iter().fold(true, |all, value| all & (value / filter.scale).is_finite());
+        *score = if is_finite { *score } else { f32::NAN };
     }
     Ok(())
 }
 
-/// One bit for each of at most [`BLOCK`] rows: whether its objectness passes the gate.
+/// One bit for each of at most [`BLOCK`] rows, the highest for the first: whether its objectness passes the gate.
+///
+/// Shifted in one after the other, which is faster than what a vectorizer would make of it: gathers.
 #[inline(always)]
-fn passing<T: Element>(rows: &[T], columns: usize, gate: T::Gate) -> u64 {
-    let mut bits = 0;
-    for (offset, row) in rows.chunks_exact(columns).enumerate() {
-        bits |= u64::from(row[OBJECTNESS].passes(gate)) << offset;
+fn passing<T: Element>(rows: &[T], columns: usize, gate: T::Bits) -> u64 {
+    let (mut bits, mut count) = (0, 0);
+    for row in rows.chunks_exact(columns) {
+        bits = bits << 1 | u64::from(row[OBJECTNESS].bits() >= gate);
+        count += 1;
     }
-    bits
+    bits << (BLOCK - count)
 }
 
-/// Adds a row to the candidates if it is one.
+/// Adds a row to the candidates if it is one; its box is left as it is.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "class ids are below MAX_CLASSES")]
-fn consider(
-    row: &[f32],
+fn consider<T: Element>(
+    row: &[T],
     index: usize,
     anchor: Anchor,
     filter: Filter<'_>,
     candidates: &mut Candidates,
 ) -> Result<(), Error> {
     let (head, class_scores) = row.split_at(BOX_COLUMNS);
-    let (highest, mut magnitude) = highest_and_magnitude(class_scores);
-    for value in head {
-        magnitude = magnitude.max(magnitude_bits(*value));
-    }
-    if magnitude >= INFINITY_BITS {
+    let objectness = head[OBJECTNESS].to_f32();
+    let highest = greatest(class_scores, T::bits).max(T::ZERO);
+    if objectness * T::value(highest) < filter.score_threshold && objectness <= SCORE_LIMIT {
         return Ok(());
     }
-    let objectness = head[OBJECTNESS];
-    if objectness > SCORE_LIMIT || highest > SCORE_LIMIT {
-        return Err(Error::ScoreAboveLimit { anchor: index, score: objectness.max(highest) });
-    }
-    if objectness * highest < filter.score_threshold {
+    if !all_finite(head) || !all_finite(class_scores) {
         return Ok(());
     }
-    let class_id = first(class_scores, highest);
-    if filter.wanted.is_some_and(|wanted| !wanted[class_id]) {
-        return Ok(());
+    let class_id = if highest > T::ZERO { first(class_scores, highest) } else { first_highest(class_scores) };
+    let class_score = class_scores[class_id].to_f32();
+    if objectness > SCORE_LIMIT || class_score > SCORE_LIMIT {
+        return Err(Error::ScoreAboveLimit { anchor: index, score: objectness.max(class_score) });
     }
-    let xyxy = corners(decode_box(head, anchor));
-    if xyxy.iter().all(|value| (value / filter.scale).is_finite()) {
-        candidates.boxes.push(xyxy);
-        candidates.scores.push(objectness * class_scores[class_id]);
+    let score = objectness * class_score;
+    if score >= filter.score_threshold && filter.wanted.is_none_or(|wanted| wanted[class_id]) {
+        candidates.boxes.push([0, 1, 2, 3].map(|column| head[column].to_f32()));
+        candidates.scores.push(score);
         candidates.class_ids.push(class_id as u32);
+        candidates.anchors.push(anchor);
     }
     Ok(())
 }
 
-/// The highest score, and the largest magnitude as bits.
+/// Whether no number is infinite or NaN.
 #[inline(always)]
-fn highest_and_magnitude(scores: &[f32]) -> (f32, u32) {
-    let mut highest = [f32::NEG_INFINITY; LANES];
-    let mut magnitude = [0; LANES];
-    let (chunks, rest) = scores.as_chunks::<LANES>();
-    for chunk in chunks {
-        for lane in 0..LANES {
-            highest[lane] = if chunk[lane] > highest[lane] { chunk[lane] } else { highest[lane] };
-            magnitude[lane] = magnitude[lane].max(magnitude_bits(chunk[lane]));
-        }
-    }
-    for (lane, score) in rest.iter().enumerate() {
-        highest[lane] = if *score > highest[lane] { *score } else { highest[lane] };
-        magnitude[lane] = magnitude[lane].max(magnitude_bits(*score));
-    }
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            let other = lane + half;
-            highest[lane] = if highest[other] > highest[lane] { highest[other] } else { highest[lane] };
-            magnitude[lane] = magnitude[lane].max(magnitude[other]);
-        }
-        half /= 2;
-    }
-    (highest[0], magnitude[0])
+fn all_finite<T: Element>(values: &[T]) -> bool {
+    greatest(values, T::magnitude) < T::INFINITY
 }
 
-/// The first class of that score, which is one of them.
+/// The greatest of these bits.
 #[inline(always)]
-#[expect(clippy::float_cmp, reason = "it was found among them")]
-fn first(scores: &[f32], score: f32) -> usize {
+fn greatest<T: Element>(values: &[T], bits: impl Fn(T) -> T::Bits) -> T::Bits {
+    values.iter().fold(bits(values[0]), |greatest, value| greatest.max(bits(*value)))
+}
+
+/// The first class of a score with these bits, which is one of them.
+#[inline(always)]
+fn first<T: Element>(scores: &[T], bits: T::Bits) -> usize {
     let (chunks, rest) = scores.as_chunks::<LANES>();
     for (number, chunk) in chunks.iter().enumerate() {
         let mut equal = 0_u32;
-        for lane in 0..LANES {
-            equal |= u32::from(chunk[lane] == score) << lane;
+        for (lane, score) in chunk.iter().enumerate() {
+            equal |= u32::from(score.bits() == bits) << lane;
         }
         if equal != 0 {
             return number * LANES + equal.trailing_zeros() as usize;
         }
     }
-    let mut class_id = chunks.len() * LANES;
-    for other in rest {
-        if *other == score {
-            break;
-        }
-        class_id += 1;
-    }
-    class_id
+    let position = rest.iter().position(|score| score.bits() == bits);
+    chunks.len() * LANES + position.unwrap_or_default()
 }
 
-#[inline(always)]
-fn magnitude_bits(value: f32) -> u32 {
-    value.to_bits() & 0x7fff_ffff
+/// The first class of the highest score, where that may be 0 or less.
+#[cold]
+fn first_highest<T: Element>(scores: &[T]) -> usize {
+    let higher = |best: usize, class_id: usize| {
+        if scores[class_id].to_f32() > scores[best].to_f32() { class_id } else { best }
+    };
+    (1..scores.len()).fold(0, higher)
 }

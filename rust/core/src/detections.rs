@@ -10,3 +10,14 @@ pub struct Detections {
     /// Class of each box.
     pub class_ids: Vec<i64>,
 }
+
+impl Detections {
+    /// Nothing yet, with room for so many.
+    pub(crate) fn with_capacity(count: usize) -> Self {
+        Self {
+            xyxy: Vec::with_capacity(count),
+            scores: Vec::with_capacity(count),
+            class_ids: Vec::with_capacity(count),
+        }
+    }
+}

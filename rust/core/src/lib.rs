@@ -10,6 +10,7 @@ mod error;
 mod grid;
 mod level;
 mod nms;
+mod pool;
 mod postprocess;
 mod raw;
 

@@ -6,11 +6,10 @@
 //! divide the boxes by the letterbox scale
 //! ```
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use crate::candidates::{Candidates, Filter, find_candidates};
 use crate::decode::decode;
 use crate::nms::{self, check_threshold, suppress};
+use crate::pool::Pool;
 use crate::{BOX_COLUMNS, Detections, Element, Error, Grid, Level, RawOutput};
 
 /// Most classes of one model.
@@ -60,7 +59,7 @@ pub struct PostProcessor {
     grid: Grid,
     num_classes: usize,
     level: Level,
-    workspaces: Mutex<Vec<Workspace>>,
+    workspaces: Pool<Workspace>,
 }
 
 /// Options that have been checked.
@@ -86,7 +85,7 @@ impl PostProcessor {
         if !(1..=MAX_CLASSES).contains(&num_classes) {
             return Err(Error::NumClasses(num_classes));
         }
-        Ok(Self { grid, num_classes, level, workspaces: Mutex::default() })
+        Ok(Self { grid, num_classes, level, workspaces: Pool::new() })
     }
 
     /// Decodes every row: `cx, cy, w, h` in network pixels, then objectness and class scores as they are.
@@ -95,7 +94,7 @@ impl PostProcessor {
     /// A raw output with another number of rows or columns than the model has.
     pub fn decode<T: Element>(&self, raw: RawOutput<'_, T>) -> Result<Vec<f32>, Error> {
         self.check_shape(raw)?;
-        Ok(decode(raw, &self.grid))
+        Ok(decode(self.level, raw, self.grid.anchors()))
     }
 
     /// Finds the detections of one image. Rows with a number that is not finite are no detections.
@@ -157,10 +156,7 @@ impl PostProcessor {
             return Err(Error::Scale(scale));
         }
         self.check_shape(raw)?;
-        let mut workspace = self.idle().pop().unwrap_or_default();
-        let found = self.run_in(&mut workspace, raw, scale, checked);
-        self.idle().push(workspace);
-        found
+        self.workspaces.with(|workspace| self.run_in(workspace, raw, scale, checked))
     }
 
     fn run_in<T: Element>(
@@ -173,21 +169,17 @@ impl PostProcessor {
         let Workspace { candidates, nms } = workspace;
         let filter = Filter { score_threshold: options.score_threshold, scale, wanted: wanted.as_deref() };
         find_candidates(self.level, raw, self.grid.anchors(), filter, candidates)?;
-        let Candidates { boxes, scores, class_ids } = candidates;
+        let Candidates { boxes, scores, class_ids, .. } = candidates;
         let class_of = (!options.class_agnostic).then_some(|index: usize| i64::from(class_ids[index]));
         let most = options.max_detections.unwrap_or(usize::MAX);
-        let mut found = Detections::default();
-        for index in suppress(self.level, boxes, scores, class_of, options.iou_threshold, nms).take(most) {
+        let kept = suppress(self.level, boxes, scores, class_of, options.iou_threshold, nms).take(most);
+        let mut found = Detections::with_capacity(kept.len());
+        for index in kept {
             found.xyxy.push(boxes[index].map(|value| value / scale));
             found.scores.push(scores[index]);
             found.class_ids.push(i64::from(class_ids[index]));
         }
         Ok(found)
-    }
-
-    /// The workspaces that no run uses.
-    fn idle(&self) -> MutexGuard<'_, Vec<Workspace>> {
-        self.workspaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check_shape<T: Element>(&self, raw: RawOutput<'_, T>) -> Result<(), Error> {

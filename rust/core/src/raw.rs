@@ -15,75 +15,102 @@ mod private {
 
     /// What the filter needs of a number beyond its value.
     pub trait Sealed: Copy {
-        /// What an objectness is compared with.
-        type Gate: Copy;
+        /// Bits as an integer with a sign: the greater number has the greater one, unless both are below zero.
+        type Bits: Copy + Ord;
 
-        /// The gate that lets pass what is at least `threshold` when multiplied by `factor`.
-        fn gate(threshold: f32, factor: f32) -> Self::Gate;
+        /// The bits of 0.
+        const ZERO: Self::Bits;
 
-        /// Whether an objectness passes; NaN may or may not.
-        fn passes(self, gate: Self::Gate) -> bool;
+        /// The bits of infinity.
+        const INFINITY: Self::Bits;
 
-        /// The row as `f32`: itself, or its widened numbers in the buffer.
-        fn widen<'a>(row: &'a [Self], buffer: &'a mut Vec<f32>) -> &'a [f32];
+        /// Its bits.
+        fn bits(self) -> Self::Bits;
+
+        /// The number of these bits, widened.
+        fn value(bits: Self::Bits) -> f32;
+
+        /// The bits of its magnitude: above those of infinity for NaN.
+        fn magnitude(self) -> Self::Bits;
+
+        /// The least bits of numbers that are at least `value`; the least of all if that is not above zero.
+        fn least_bits(value: f32) -> Self::Bits;
+
+        /// Appends these numbers, widened.
+        fn widen_into(values: &[Self], wide: &mut Vec<f32>);
     }
 
+    #[expect(clippy::cast_possible_wrap, reason = "the highest bit is the sign")]
+    #[expect(clippy::cast_sign_loss, reason = "the highest bit is the sign")]
     impl Sealed for f32 {
-        type Gate = (f32, f32);
+        type Bits = i32;
+
+        const ZERO: i32 = 0;
+        const INFINITY: i32 = Self::INFINITY.to_bits() as i32;
 
         #[inline(always)]
-        fn gate(threshold: f32, factor: f32) -> Self::Gate {
-            (threshold, factor)
+        fn bits(self) -> i32 {
+            self.to_bits() as i32
         }
 
         #[inline(always)]
-        fn passes(self, (threshold, factor): Self::Gate) -> bool {
-            self * factor >= threshold
+        fn value(bits: i32) -> f32 {
+            Self::from_bits(bits as u32)
         }
 
         #[inline(always)]
-        fn widen<'a>(row: &'a [Self], _: &'a mut Vec<f32>) -> &'a [f32] {
-            row
+        fn magnitude(self) -> i32 {
+            self.bits() & i32::MAX
+        }
+
+        #[inline(never)] // else the loop over all rows does it again for each
+        fn least_bits(value: f32) -> i32 {
+            if value > 0.0 { value.bits() } else { i32::MIN }
+        }
+
+        #[inline(always)]
+        fn widen_into(values: &[Self], wide: &mut Vec<f32>) {
+            wide.extend_from_slice(values);
         }
     }
 
+    #[expect(clippy::cast_possible_wrap, reason = "the highest bit is the sign")]
+    #[expect(clippy::cast_sign_loss, reason = "the highest bit is the sign")]
     impl Sealed for f16 {
-        /// The least objectness that passes, as an [`ordinal`].
-        type Gate = i32;
+        type Bits = i16;
 
-        #[expect(clippy::cast_possible_truncation, reason = "ordinals have 15 bits and a sign")]
-        fn gate(threshold: f32, factor: f32) -> Self::Gate {
-            let largest = ordinal(f16::INFINITY);
-            let (mut fails, mut passes) = (-largest - 1, largest);
-            while passes - fails > 1 {
-                let middle = fails + (passes - fails) / 2;
-                let magnitude = f16::from_bits(middle.unsigned_abs() as u16).to_f32();
-                let value = if middle < 0 { -magnitude } else { magnitude };
-                if value * factor >= threshold { passes = middle } else { fails = middle }
-            }
-            passes
+        const ZERO: i16 = 0;
+        const INFINITY: i16 = Self::INFINITY.to_bits() as i16;
+
+        #[inline(always)]
+        fn bits(self) -> i16 {
+            self.to_bits() as i16
         }
 
         #[inline(always)]
-        fn passes(self, gate: Self::Gate) -> bool {
-            ordinal(self) >= gate
+        fn value(bits: i16) -> f32 {
+            widened(Self::from_bits(bits as u16))
         }
 
         #[inline(always)]
-        fn widen<'a>(row: &'a [Self], buffer: &'a mut Vec<f32>) -> &'a [f32] {
-            buffer.resize(row.len(), 0.0);
-            for (wide, value) in buffer.iter_mut().zip(row) {
-                *wide = widened(*value);
-            }
-            buffer
+        fn magnitude(self) -> i16 {
+            self.bits() & i16::MAX
         }
-    }
 
-    /// Orders values as integers: -0 and 0 are 0, NaN is beyond infinity.
-    #[inline(always)]
-    fn ordinal(value: f16) -> i32 {
-        let magnitude = i32::from(value.to_bits() & 0x7fff);
-        if value.to_bits() >> 15 == 0 { magnitude } else { -magnitude }
+        #[inline(never)] // else the loop over all rows does it again for each
+        fn least_bits(value: f32) -> i16 {
+            if value > 0.0 {
+                let nearest = Self::from_f32(value);
+                nearest.bits() + i16::from(widened(nearest) < value)
+            } else {
+                i16::MIN
+            }
+        }
+
+        #[inline(always)]
+        fn widen_into(values: &[Self], wide: &mut Vec<f32>) {
+            wide.extend(values.iter().map(|value| widened(*value)));
+        }
     }
 
     /// Widens without loss and without a branch, so that a row becomes vector code at each level.
@@ -166,11 +193,6 @@ impl<'a, T: Element> RawOutput<'a, T> {
     pub(crate) fn values(&self) -> &'a [T] {
         self.values
     }
-
-    /// The rows in order.
-    pub(crate) fn rows(&self) -> std::slice::ChunksExact<'a, T> {
-        self.values.chunks_exact(self.columns.max(1))
-    }
 }
 
 #[cfg(test)]
@@ -191,14 +213,17 @@ mod tests {
     }
 
     #[test]
-    fn the_gate_of_f16_is_that_of_f32() {
-        for threshold in [0.0, 1e-9, 6e-8, 1e-4, 0.001, 0.01, 0.25, 0.3, 0.5, 0.999, 1.0] {
-            for factor in [1.0, 1.0625] {
-                let (narrow, wide) = (f16::gate(threshold, factor), f32::gate(threshold, factor));
-                for value in all().filter(|value| !value.is_nan()) {
-                    assert_eq!(value.passes(narrow), f16::to_f32(value).passes(wide), "{value:?} at {threshold}");
-                }
+    fn least_bits_tell_which_numbers_are_at_least_a_value() {
+        for value in [1e-45, 1e-9, 6e-8, 1e-4, 0.001, 0.01, 0.25, 0.3, 0.5, 0.999, 1.0, 70_000.0] {
+            let (narrow, wide) = (f16::least_bits(value), f32::least_bits(value));
+            for number in all().filter(|number| !number.is_nan()) {
+                let expected = f16::to_f32(number) >= value;
+                assert_eq!(number.bits() >= narrow, expected, "{number:?} of {value}");
+                assert_eq!(f16::to_f32(number).bits() >= wide, expected, "{number:?} of {value}");
             }
+        }
+        for value in [0.0, -0.0, -1.0, f32::NAN] {
+            assert_eq!((f16::least_bits(value), f32::least_bits(value)), (i16::MIN, i32::MIN));
         }
     }
 }

@@ -112,6 +112,18 @@ proptest! {
     }
 
     #[test]
+    fn decode_gives_the_same_at_each_level((num_classes, raw) in raw_output()) {
+        let output = RawOutput::new(&raw, ANCHORS, BOX_COLUMNS + num_classes).unwrap();
+        let expected = post_at(Level::SCALAR, num_classes).decode(output).unwrap();
+        for level in Level::available() {
+            for (value, expected) in post_at(level, num_classes).decode(output).unwrap().iter().zip(&expected) {
+                let same = value.to_bits() == expected.to_bits() || (value.is_nan() && expected.is_nan());
+                prop_assert!(same, "{value} is not {expected} at {level:?}");
+            }
+        }
+    }
+
+    #[test]
     fn float16_gives_what_its_widened_values_give((num_classes, raw) in raw_output(), options in options()) {
         let narrow: Vec<f16> = raw.iter().map(|&value| f16::from_f32(value)).collect();
         let wide: Vec<f32> = narrow.iter().map(|&value| f16::to_f32(value)).collect();

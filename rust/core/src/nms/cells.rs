@@ -7,65 +7,78 @@
 //! Boxes that touch many cells are entered nowhere but in a list that is compared with every box, and they themselves
 //! are compared with all. So is a box whose cells hold more than that. Boxes without width or height overlap nothing.
 
-#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "cells saturate, and a hash has no sign")]
+#![expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 boxes, and 16 cells for each")]
 
 use super::Box4;
-use super::kept::{Block, Kept, LANES};
+use super::kept::{Block, Kept, LANES, Threshold};
 
 /// A box that touches more cells is large.
-const MOST_CELLS: u64 = 16;
+const MOST_CELLS: u32 = 16;
 
-/// No block: the end of a chain.
-const NONE: u32 = u32::MAX;
-
-/// Some boxes of a cell, and where there are more.
-#[derive(Clone, Debug)]
-#[repr(C)] // what is read first comes first
-struct Link {
-    /// Blocks from here to the end of the chain.
-    depth: u32,
-    next: u32,
+/// The boxes in the cells of one hash.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    /// How many there are.
     len: u32,
-    block: Block,
+    /// The last block of them.
+    block: u32,
 }
 
 /// A growing set of boxes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cells {
-    per_pixel: [f64; 2],
-    /// For each place the first link of its chain.
-    chains: Vec<u32>,
-    links: Vec<Link>,
+    per_pixel: [f32; 2],
+    places: Vec<Place>,
+    blocks: Vec<Block>,
+    /// For each block the one before it in the same place, if it is not the first.
+    previous: Vec<u32>,
     large: Kept,
     all: Kept,
 }
 
 /// The cells that a box touches.
+#[derive(Clone, Copy)]
 struct Touched {
-    left: i64,
-    top: i64,
-    right: i64,
-    bottom: i64,
+    left: u32,
+    top: u32,
+    right: u32,
+    bottom: u32,
 }
 
 impl Cells {
     /// Forgets all boxes, and prepares for some of these.
     pub(super) fn prepare(&mut self, boxes: &[Box4]) {
-        self.per_pixel = [0, 1].map(|axis| 0.5 / usual_size(boxes, axis));
-        self.chains.clear();
-        self.chains.resize((2 * boxes.len()).next_power_of_two(), NONE);
-        self.links.clear();
+        self.per_pixel = [0, 1].map(|axis| 0.25 / usual_size(boxes, axis));
+        self.places.clear();
+        self.places.resize(boxes.len().next_power_of_two(), Place::default());
+        self.blocks.clear();
+        self.previous.clear();
         self.large.clear();
         self.all.clear();
     }
 
     #[inline(always)]
     pub(super) fn push(&mut self, corners: Box4) {
+        self.push_into(self.touched(corners), corners);
+    }
+
+    /// Adds a box, unless its IoU with one of these is above the threshold, and tells whether it did.
+    #[inline(always)]
+    pub(super) fn push_unless_suppressed(&mut self, candidate: Box4, threshold: Threshold) -> bool {
+        let touched = self.touched(candidate);
+        let is_new = !self.suppresses(touched, candidate, threshold);
+        if is_new {
+            self.push_into(touched, candidate);
+        }
+        is_new
+    }
+
+    #[inline(always)]
+    fn push_into(&mut self, touched: Touched, corners: Box4) {
         self.all.push(corners);
         if is_empty(corners) {
             return;
         }
-        let touched = self.touched(corners);
         if touched.count() > MOST_CELLS {
             self.large.push(corners);
             return;
@@ -77,94 +90,87 @@ impl Cells {
         }
     }
 
-    /// Whether the IoU of a box with any of these is above the threshold.
     #[inline(always)]
-    pub(super) fn suppresses(&self, candidate: Box4, iou_threshold: f32) -> bool {
+    fn suppresses(&self, touched: Touched, candidate: Box4, threshold: Threshold) -> bool {
         if is_empty(candidate) {
             return false;
         }
-        let touched = self.touched(candidate);
-        if touched.count() > MOST_CELLS || self.depth(&touched) >= self.all.blocks().len() {
-            return self.all.suppresses(candidate, iou_threshold);
+        if touched.count() > MOST_CELLS {
+            return self.all.suppresses(candidate, threshold);
         }
-        if self.large.suppresses(candidate, iou_threshold) {
+        if self.large.suppresses(candidate, threshold) {
             return true;
         }
+        let mut compared = self.large.len();
         for row in touched.top..=touched.bottom {
             for column in touched.left..=touched.right {
-                let mut next = self.chains[self.place(column, row)];
-                while next != NONE {
-                    let link = &self.links[next as usize];
-                    if link.block.suppresses(candidate, iou_threshold) {
+                let Place { len, mut block } = self.places[self.place(column, row)];
+                compared += len as usize;
+                if compared > self.all.len() {
+                    return self.all.suppresses(candidate, threshold);
+                }
+                for _ in 0..(len as usize).div_ceil(LANES) {
+                    if self.blocks[block as usize].suppresses(candidate, threshold) {
                         return true;
                     }
-                    next = link.next;
+                    block = self.previous[block as usize];
                 }
             }
         }
         false
     }
 
-    /// Blocks that a box has to be compared with.
-    #[inline(always)]
-    fn depth(&self, touched: &Touched) -> usize {
-        let mut depth = self.large.blocks().len();
-        for row in touched.top..=touched.bottom {
-            for column in touched.left..=touched.right {
-                let first = self.chains[self.place(column, row)];
-                if first != NONE {
-                    depth += self.links[first as usize].depth as usize;
-                }
-            }
-        }
-        depth
-    }
-
-    /// The order of coordinates is kept by multiplying, rounding down and saturating (0 times infinity, NaN, becomes 0,
-    /// between those that saturate), so boxes that overlap share a cell.
     #[inline(always)]
     fn touched(&self, [x1, y1, x2, y2]: Box4) -> Touched {
         let [columns_per_pixel, rows_per_pixel] = self.per_pixel;
         Touched {
-            left: (f64::from(x1) * columns_per_pixel).floor() as i64,
-            top: (f64::from(y1) * rows_per_pixel).floor() as i64,
-            right: (f64::from(x2) * columns_per_pixel).floor() as i64,
-            bottom: (f64::from(y2) * rows_per_pixel).floor() as i64,
+            left: cell(x1 * columns_per_pixel),
+            top: cell(y1 * rows_per_pixel),
+            right: cell(x2 * columns_per_pixel),
+            bottom: cell(y2 * rows_per_pixel),
         }
     }
 
+    /// Where to look for a cell: those next to each other in a row lie so here.
     #[inline(always)]
-    fn place(&self, column: i64, row: i64) -> usize {
-        const ODD: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f];
-        let hash = (column as u64).wrapping_mul(ODD[0]) ^ (row as u64).wrapping_mul(ODD[1]);
-        (hash >> 32) as usize & (self.chains.len() - 1)
+    fn place(&self, column: u32, row: u32) -> usize {
+        const ODD: u32 = 0x9e37_79b9;
+        let hash = row.wrapping_mul(ODD).rotate_left(16).wrapping_add(column);
+        hash as usize & (self.places.len() - 1)
     }
 
     #[inline(always)]
     fn enter(&mut self, place: usize, corners: Box4) {
-        let first = self.chains[place];
-        if let Some(link) = self.links.get_mut(first as usize)
-            && (link.len as usize) < LANES
-        {
-            link.block.set(link.len as usize, corners);
-            link.len += 1;
-            return;
+        let Place { len, block } = &mut self.places[place];
+        let lane = *len as usize % LANES;
+        if lane == 0 {
+            self.previous.push(*block);
+            *block = self.blocks.len() as u32;
+            self.blocks.push(Block::EMPTY);
         }
-        let depth = self.links.get(first as usize).map_or(0, |link| link.depth) + 1;
-        let mut block = Block::EMPTY;
-        block.set(0, corners);
-        self.chains[place] = self.links.len() as u32;
-        self.links.push(Link { block, len: 1, depth, next: first });
+        self.blocks[*block as usize].set(lane, corners);
+        *len += 1;
     }
 }
 
 impl Touched {
     #[inline(always)]
-    fn count(&self) -> u64 {
+    fn count(self) -> u32 {
         let columns = self.right.abs_diff(self.left).saturating_add(1);
         let rows = self.bottom.abs_diff(self.top).saturating_add(1);
         columns.saturating_mul(rows)
     }
+}
+
+/// The cell of a coordinate. Each step keeps the order of coordinates, so boxes that overlap share a cell; NaN, which is
+/// 0 times infinity, is far from all others, so such a box is large.
+#[inline(always)]
+fn cell(coordinate: f32) -> u32 {
+    const MOST: f32 = 2_097_152.0; // 2^21
+    const WHOLE: f32 = 12_582_912.0; // 1.5 * 2^23: a sum with it is rounded to a whole number, in its lowest bits
+    let coordinate = if coordinate < -MOST { -MOST } else { coordinate };
+    let coordinate = if coordinate > MOST { MOST } else { coordinate };
+    (coordinate + WHOLE).to_bits()
 }
 
 /// Whether a box has no width or no height.
@@ -174,7 +180,7 @@ fn is_empty([x1, y1, x2, y2]: Box4) -> bool {
 }
 
 /// The median of the boxes' sizes on an axis (0 for x, 1 for y), rounded down to a power of two.
-fn usual_size(boxes: &[Box4], axis: usize) -> f64 {
+fn usual_size(boxes: &[Box4], axis: usize) -> f32 {
     const MANTISSA_BITS: u32 = f32::MANTISSA_DIGITS - 1;
     let mut counts = [0; 256];
     for corners in boxes {
@@ -186,5 +192,5 @@ fn usual_size(boxes: &[Box4], axis: usize) -> f64 {
         below += count;
         2 * below >= boxes.len()
     });
-    f64::from(f32::from_bits((median.unwrap_or_default() as u32) << MANTISSA_BITS))
+    f32::from_bits((median.unwrap_or_default() as u32) << MANTISSA_BITS)
 }

@@ -9,6 +9,7 @@ use std::ops::Range;
 pub(super) struct Groups {
     positions: Vec<u32>,
     ends: Vec<u32>,
+    class_ids: Vec<i64>,
 }
 
 impl Groups {
@@ -20,15 +21,15 @@ impl Groups {
         self.ends.push(count as u32);
     }
 
-    /// Groups the positions below `count` by class.
-    pub(super) fn split(&mut self, count: usize, class_of: impl Fn(usize) -> i64) {
-        let class_ids = (0..count).map(&class_of);
-        let (lowest, highest) = class_ids.fold((i64::MAX, i64::MIN), |(low, high), id| (low.min(id), high.max(id)));
+    /// Groups positions by class: those of these classes, in order.
+    pub(super) fn split(&mut self, class_ids: impl Iterator<Item = i64>) {
+        self.class_ids.clear();
+        self.class_ids.extend(class_ids);
+        let lowest = self.class_ids.iter().copied().min().unwrap_or_default();
+        let highest = self.class_ids.iter().copied().max().unwrap_or_default();
         match usize::try_from(i128::from(highest) - i128::from(lowest)) {
-            Ok(span) if span < 4 * count + 256 => {
-                self.count(count, span + 1, |position| (class_of(position) - lowest) as usize);
-            }
-            _ => self.sort(count, class_of),
+            Ok(span) if span < 4 * self.class_ids.len() + 256 => self.count(lowest, span + 1),
+            _ => self.sort(),
         }
     }
 
@@ -42,34 +43,37 @@ impl Groups {
         &self.positions
     }
 
-    /// Counting sort: class ids from 0 to below `classes`.
-    fn count(&mut self, count: usize, classes: usize, class_of: impl Fn(usize) -> usize) {
-        self.ends.clear();
-        self.ends.resize(classes, 0);
-        for position in 0..count {
-            self.ends[class_of(position)] += 1;
+    /// Counting sort: this many classes from the lowest on.
+    fn count(&mut self, lowest: i64, classes: usize) {
+        let Self { positions, ends, class_ids } = self;
+        let number = |class_id: i64| (class_id - lowest) as usize;
+        ends.clear();
+        ends.resize(classes, 0);
+        for class_id in &*class_ids {
+            ends[number(*class_id)] += 1;
         }
         let mut start = 0;
-        for end in &mut self.ends {
+        for end in &mut *ends {
             (*end, start) = (start, start + *end);
         }
-        self.positions.clear();
-        self.positions.resize(count, 0);
-        for position in 0..count {
-            let end = &mut self.ends[class_of(position)];
-            self.positions[*end as usize] = position as u32;
+        positions.clear();
+        positions.resize(class_ids.len(), 0);
+        for (position, class_id) in class_ids.iter().enumerate() {
+            let end = &mut ends[number(*class_id)];
+            positions[*end as usize] = position as u32;
             *end += 1;
         }
     }
 
-    /// Comparison sort: any class ids.
-    fn sort(&mut self, count: usize, class_of: impl Fn(usize) -> i64) {
-        self.positions.clear();
-        self.positions.extend(0..count as u32);
-        self.positions.sort_by_key(|position| class_of(*position as usize));
-        let groups = self.positions.chunk_by(|a, b| class_of(*a as usize) == class_of(*b as usize));
-        self.ends.clear();
-        self.ends.extend(groups.scan(0, |end, group| {
+    /// Comparison sort: any classes.
+    fn sort(&mut self) {
+        let Self { positions, ends, class_ids } = self;
+        positions.clear();
+        positions.extend(0..class_ids.len() as u32);
+        positions.sort_by_key(|position| class_ids[*position as usize]);
+        let groups = positions.chunk_by(|a, b| class_ids[*a as usize] == class_ids[*b as usize]);
+        ends.clear();
+        ends.extend(groups.scan(0, |end, group| {
             *end += group.len() as u32;
             Some(*end)
         }));

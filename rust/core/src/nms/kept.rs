@@ -5,14 +5,30 @@ use super::Box4;
 /// Boxes compared at once.
 pub(super) const LANES: usize = 16;
 
-/// Coordinates and areas of some boxes, each in an array of its own.
+/// What an IoU must be above.
 #[derive(Clone, Copy, Debug)]
+pub(super) struct Threshold {
+    iou: f32,
+    /// A little lower: an intersection below this times the union need not be divided by it. Rounding cannot lift its
+    /// quotient above the threshold, unless that is so small that it has lost digits.
+    least: f32,
+}
+
+impl Threshold {
+    pub(super) fn new(iou: f32) -> Self {
+        let least = if iou < f32::MIN_POSITIVE { 0.0 } else { iou * (1.0 - 2.0 * f32::EPSILON) };
+        Self { iou, least }
+    }
+}
+
+/// Coordinates of some boxes, each in an array of its own.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))] // a cache line
 pub(super) struct Block {
     x1: [f32; LANES],
     y1: [f32; LANES],
     x2: [f32; LANES],
     y2: [f32; LANES],
-    area: [f32; LANES],
 }
 
 impl Block {
@@ -22,7 +38,6 @@ impl Block {
         y1: [f32::INFINITY; LANES],
         x2: [f32::NEG_INFINITY; LANES],
         y2: [f32::NEG_INFINITY; LANES],
-        area: [0.0; LANES],
     };
 
     #[inline(always)]
@@ -31,13 +46,12 @@ impl Block {
         self.y1[lane] = y1;
         self.x2[lane] = x2;
         self.y2[lane] = y2;
-        self.area[lane] = (x2 - x1) * (y2 - y1);
     }
 
     /// Whether the IoU of a box with any of these is above the threshold; NaN, where a union is empty, is not.
     #[inline(always)]
     #[expect(clippy::needless_bitwise_bool, reason = "without a branch for each comparison")]
-    pub(super) fn suppresses(&self, [x1, y1, x2, y2]: Box4, iou_threshold: f32) -> bool {
+    pub(super) fn suppresses(&self, [x1, y1, x2, y2]: Box4, threshold: Threshold) -> bool {
         let mut overlaps = 0;
         for lane in 0..LANES {
             let in_x = (self.x1[lane] < x2) & (x1 < self.x2[lane]);
@@ -48,13 +62,22 @@ impl Block {
             return false;
         }
         let area = (x2 - x1) * (y2 - y1);
-        let mut suppresses = 0;
+        let (mut intersections, mut unions) = ([0.0; LANES], [0.0; LANES]);
+        let mut may_suppress = 0;
         for lane in 0..LANES {
             let width = at_least_0(smaller(self.x2[lane], x2) - larger(self.x1[lane], x1));
             let height = at_least_0(smaller(self.y2[lane], y2) - larger(self.y1[lane], y1));
-            let intersection = width * height;
-            let iou = intersection / (self.area[lane] + area - intersection);
-            suppresses |= u32::from(iou > iou_threshold);
+            let other_area = (self.x2[lane] - self.x1[lane]) * (self.y2[lane] - self.y1[lane]);
+            intersections[lane] = width * height;
+            unions[lane] = other_area + area - intersections[lane];
+            may_suppress |= u32::from(intersections[lane] >= unions[lane] * threshold.least);
+        }
+        if may_suppress == 0 {
+            return false;
+        }
+        let mut suppresses = 0;
+        for lane in 0..LANES {
+            suppresses |= u32::from(intersections[lane] / unions[lane] > threshold.iou);
         }
         suppresses != 0
     }
@@ -87,17 +110,17 @@ impl Kept {
 
     /// Whether the IoU of a box with any of these is above the threshold; NaN, where a union is empty, is not.
     #[inline(always)]
-    pub(super) fn suppresses(&self, candidate: Box4, iou_threshold: f32) -> bool {
+    pub(super) fn suppresses(&self, candidate: Box4, threshold: Threshold) -> bool {
         for block in &self.blocks {
-            if block.suppresses(candidate, iou_threshold) {
+            if block.suppresses(candidate, threshold) {
                 return true;
             }
         }
         false
     }
 
-    pub(super) fn blocks(&self) -> &[Block] {
-        &self.blocks
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 }
 

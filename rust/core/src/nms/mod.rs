@@ -10,7 +10,7 @@
 //! 1. boxes are sorted by one integer each, made of score and index ([`order`]);
 //! 2. each class is a problem of its own, so its boxes are brought together first ([`groups`]);
 //! 3. a box is compared with many kept ones at once ([`kept`]);
-//! 4. where a class has many boxes, only with those kept that lie near ([`cells`]).
+//! 4. where many of a class were kept, only with those that lie near ([`cells`]).
 
 mod cells;
 mod groups;
@@ -18,20 +18,24 @@ mod kept;
 mod order;
 
 use crate::level::by_level;
+use crate::pool::Pool;
 use crate::{Error, Level};
 use cells::Cells;
 use groups::Groups;
-use kept::Kept;
+use kept::{Kept, Threshold};
 
 pub(crate) type Box4 = [f32; 4];
 
-/// Fewer boxes of a class are compared with all that were kept, more only with those near.
-const MANY: usize = 2048;
+/// A box is compared with all boxes of its class that were kept, until there are so many; then with those near.
+const MANY: usize = 768;
+
+static WORKSPACES: Pool<Workspace> = Pool::new();
 
 /// Memory that suppression needs, to be used again.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Workspace {
     keys: Vec<u64>,
+    keys_buffer: Vec<u64>,
     groups: Groups,
     boxes: Vec<Box4>,
     is_kept: Vec<bool>,
@@ -62,8 +66,8 @@ pub fn nms(
         return Err(Error::TooManyBoxes(boxes.len()));
     }
     let class_of = class_ids.map(|class_ids| |index: usize| class_ids[index]);
-    let mut workspace = Workspace::default();
-    Ok(suppress(level, boxes, scores, class_of, iou_threshold, &mut workspace).collect())
+    let suppress = |workspace: &mut _| suppress(level, boxes, scores, class_of, iou_threshold, workspace).collect();
+    Ok(WORKSPACES.with(suppress))
 }
 
 /// Yields the indices of the boxes that are kept, best score first. The arguments have been checked.
@@ -74,69 +78,93 @@ pub(crate) fn suppress<'a, F: Fn(usize) -> i64>(
     class_of: Option<F>,
     iou_threshold: f32,
     workspace: &'a mut Workspace,
-) -> impl Iterator<Item = usize> + use<'a, F> {
-    let Workspace { keys, groups, boxes: grouped, is_kept, kept, cells } = workspace;
-    order::sort(boxes, scores, keys);
+) -> impl ExactSizeIterator<Item = usize> + use<'a, F> {
+    let Workspace { keys, keys_buffer, groups, boxes: grouped, is_kept, kept, cells } = workspace;
+    order::sort(boxes, scores, keys, keys_buffer);
     match class_of {
-        Some(class_of) => groups.split(keys.len(), |position| class_of(order::index(keys[position]))),
+        Some(class_of) => groups.split(keys.iter().map(|key| class_of(order::index(*key)))),
         None => groups.join(keys.len()),
     }
     grouped.clear();
     grouped.extend(groups.positions().iter().map(|position| boxes[order::index(keys[*position as usize])]));
     is_kept.clear();
     is_kept.resize(keys.len(), false);
+    let threshold = Threshold::new(iou_threshold);
     for group in groups.iter() {
         let (boxes, positions) = (&grouped[group.clone()], &groups.positions()[group]);
-        if boxes.len() <= MANY {
-            suppress_few(level, boxes, positions, iou_threshold, kept, is_kept);
-        } else {
-            suppress_many(level, boxes, positions, iou_threshold, cells, is_kept);
+        let seen = suppress_few(level, boxes, positions, threshold, kept, is_kept);
+        if seen < boxes.len() {
+            suppress_many(level, boxes, positions, seen, threshold, cells, is_kept);
         }
     }
-    keys.iter().zip(is_kept.iter()).filter_map(|(key, is_kept)| is_kept.then_some(order::index(*key)))
+    let mut is_kept = is_kept.iter();
+    keys.retain(|_| is_kept.next() == Some(&true));
+    keys.iter().map(|key| order::index(*key))
 }
 
 by_level! {
-    /// Marks which of the boxes of one class, best first, are kept: those at these positions.
+    /// Marks which of the boxes of one class, best first, are kept: those at these positions. Stops when many are, and
+    /// returns how many boxes it has seen.
     fn suppress_few(
         boxes: &[Box4],
         positions: &[u32],
-        iou_threshold: f32,
+        threshold: Threshold,
         kept: &mut Kept,
         is_kept: &mut [bool],
-    ) = suppress_few_body
+    ) -> usize = suppress_few_body
 }
 
 #[inline(always)]
-fn suppress_few_body(boxes: &[Box4], positions: &[u32], iou_threshold: f32, kept: &mut Kept, is_kept: &mut [bool]) {
+fn suppress_few_body(
+    boxes: &[Box4],
+    positions: &[u32],
+    threshold: Threshold,
+    kept: &mut Kept,
+    is_kept: &mut [bool],
+) -> usize {
     kept.clear();
-    for (candidate, position) in boxes.iter().zip(positions) {
-        if !kept.suppresses(*candidate, iou_threshold) {
+    for (number, (candidate, position)) in boxes.iter().zip(positions).enumerate() {
+        if kept.len() == MANY {
+            return number;
+        }
+        if !kept.suppresses(*candidate, threshold) {
             kept.push(*candidate);
             is_kept[*position as usize] = true;
         }
     }
+    boxes.len()
 }
 
 by_level! {
-    /// As [`suppress_few`], with a search for the boxes that lie near.
+    /// Goes on where [`suppress_few`] stopped, with a search for the boxes that lie near.
     fn suppress_many(
         boxes: &[Box4],
         positions: &[u32],
-        iou_threshold: f32,
+        seen: usize,
+        threshold: Threshold,
         cells: &mut Cells,
         is_kept: &mut [bool],
     ) = suppress_many_body
 }
 
 #[inline(always)]
-fn suppress_many_body(boxes: &[Box4], positions: &[u32], iou_threshold: f32, cells: &mut Cells, is_kept: &mut [bool]) {
+fn suppress_many_body(
+    boxes: &[Box4],
+    positions: &[u32],
+    seen: usize,
+    threshold: Threshold,
+    cells: &mut Cells,
+    is_kept: &mut [bool],
+) {
     cells.prepare(boxes);
-    for (candidate, position) in boxes.iter().zip(positions) {
-        if !cells.suppresses(*candidate, iou_threshold) {
-            cells.push(*candidate);
-            is_kept[*position as usize] = true;
+    let mut both = boxes.iter().zip(positions);
+    for (corners, position) in both.by_ref().take(seen) {
+        if is_kept[*position as usize] {
+            cells.push(*corners);
         }
+    }
+    for (candidate, position) in both {
+        is_kept[*position as usize] = cells.push_unless_suppressed(*candidate, threshold);
     }
 }
 

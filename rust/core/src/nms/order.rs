@@ -1,21 +1,59 @@
 //! Best score first, equal scores by index.
 //!
-//! A key holds the score in its upper half, so that a better one is a smaller integer, and the index in its lower half:
-//! sorting integers is fast, and no two are equal.
+//! A key holds the score in its upper half, so that a better one is a smaller integer, and the index in its lower half.
+//! Many keys are sorted digit by digit, the least significant of the score first; each pass keeps the order of the one
+//! before, and the first that of the indices.
 
 #![expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 boxes")]
 
 use super::Box4;
 
+/// Fewer keys are sorted by comparison.
+const MANY: usize = 500;
+
+/// Digits of a score, of a byte each.
+const DIGITS: usize = 4;
+
 /// Replaces `keys` by those of the boxes whose corners and score are finite, in order.
-pub(super) fn sort(boxes: &[Box4], scores: &[f32], keys: &mut Vec<u64>) {
+pub(super) fn sort(boxes: &[Box4], scores: &[f32], keys: &mut Vec<u64>, buffer: &mut Vec<u64>) {
     keys.clear();
     for (index, (corners, score)) in boxes.iter().zip(scores).enumerate() {
         if score.is_finite() && corners.iter().all(|corner| corner.is_finite()) {
             keys.push(u64::from(rank(*score)) << 32 | index as u64);
         }
     }
-    keys.sort_unstable();
+    if keys.len() < MANY { keys.sort_unstable() } else { sort_by_digits(keys, buffer) }
+}
+
+fn sort_by_digits(keys: &mut Vec<u64>, buffer: &mut Vec<u64>) {
+    let mut counts = [[0_u32; 256]; DIGITS];
+    for key in &*keys {
+        for (number, counts) in counts.iter_mut().enumerate() {
+            counts[digit(*key, number)] += 1;
+        }
+    }
+    buffer.clear();
+    buffer.resize(keys.len(), 0);
+    for (number, starts) in counts.iter_mut().enumerate() {
+        if starts[digit(keys[0], number)] as usize == keys.len() {
+            continue;
+        }
+        let mut start = 0;
+        for count in starts.iter_mut() {
+            (*count, start) = (start, start + *count);
+        }
+        for key in &*keys {
+            let start = &mut starts[digit(*key, number)];
+            buffer[*start as usize] = *key;
+            *start += 1;
+        }
+        std::mem::swap(keys, buffer);
+    }
+}
+
+/// A digit of the score, the least significant first.
+fn digit(key: u64, number: usize) -> usize {
+    usize::from((key >> (32 + 8 * number)) as u8)
 }
 
 /// The index that a key holds.
