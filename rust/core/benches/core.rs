@@ -60,13 +60,36 @@ fn run_at_each_level<T: Element>(criterion: &mut Criterion, name: &str, raw: &[T
     group.finish();
 }
 
-/// What reading the objectness of each anchor costs: the floor of post-processing.
+/// What reading the objectness of each anchor costs, without waiting for one to read the next: the floor of
+/// post-processing.
 fn floor(criterion: &mut Criterion) {
+    const AT_ONCE: usize = 4;
     let anchors = Grid::count_anchors(SIDE, SIDE, &[8, 16, 32]).unwrap();
     let raw = raw_output(anchors, 5);
     criterion.bench_function("strided read of the objectness", |bencher| {
-        bencher.iter(|| black_box(&raw).chunks_exact(COLUMNS).map(|row| row[4]).fold(0.0, f32::max));
+        bencher.iter(|| {
+            let mut highest = [0.0; AT_ONCE];
+            for rows in black_box(&raw).chunks_exact(AT_ONCE * COLUMNS) {
+                for (row, highest) in highest.iter_mut().enumerate() {
+                    *highest = f32::max(*highest, rows[row * COLUMNS + 4]);
+                }
+            }
+            highest
+        });
     });
+}
+
+fn decoding(criterion: &mut Criterion) {
+    let raw = raw_output(Grid::count_anchors(SIDE, SIDE, &[8, 16, 32]).unwrap(), 5);
+    let raw = RawOutput::new(&raw, raw.len() / COLUMNS, COLUMNS).unwrap();
+    let expected = post_processor(Level::SCALAR).decode(raw).unwrap();
+    let mut group = criterion.benchmark_group("decoding of all anchors");
+    for level in Level::available() {
+        let post = post_processor(level);
+        assert_eq!(post.decode(raw).unwrap(), expected);
+        group.bench_function(level.name(), |bencher| bencher.iter(|| post.decode(black_box(raw))));
+    }
+    group.finish();
 }
 
 fn postprocess(criterion: &mut Criterion) {
@@ -123,5 +146,5 @@ fn suppression(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, floor, postprocess, suppression);
+criterion_group!(benches, floor, decoding, postprocess, suppression);
 criterion_main!(benches);

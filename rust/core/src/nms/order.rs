@@ -1,8 +1,9 @@
 //! Best score first, equal scores by index.
 //!
 //! A key holds the score in its upper half, so that a better one is a smaller integer, and the index in its lower half.
-//! Many keys are sorted digit by digit, the least significant of the score first; each pass keeps the order of the one
-//! before, and the first that of the indices.
+//! Many keys are sorted by the two highest digits in which their scores differ, the lower one first, because each pass
+//! keeps the order of the one before. What still is out of order are runs of keys with the same digits: short ones,
+//! unless nearly all scores are nearly the same. They are sorted by comparison.
 
 #![expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 boxes")]
 
@@ -11,8 +12,8 @@ use super::Box4;
 /// Fewer keys are sorted by comparison.
 const MANY: usize = 500;
 
-/// Digits of a score, of a byte each.
-const DIGITS: usize = 4;
+/// Fewer keys are sorted by shorter digits.
+const VERY_MANY: usize = 8000;
 
 /// Replaces `keys` by those of the boxes whose corners and score are finite, in order.
 pub(super) fn sort(boxes: &[Box4], scores: &[f32], keys: &mut Vec<u64>, buffer: &mut Vec<u64>) {
@@ -22,38 +23,41 @@ pub(super) fn sort(boxes: &[Box4], scores: &[f32], keys: &mut Vec<u64>, buffer: 
             keys.push(u64::from(rank(*score)) << 32 | index as u64);
         }
     }
-    if keys.len() < MANY { keys.sort_unstable() } else { sort_by_digits(keys, buffer) }
+    match keys.len() {
+        0..MANY => keys.sort_unstable(),
+        MANY..VERY_MANY => sort_by_digits::<{ 1 << 8 }>(keys, buffer),
+        VERY_MANY.. => sort_by_digits::<{ 1 << 11 }>(keys, buffer),
+    }
 }
 
-fn sort_by_digits(keys: &mut Vec<u64>, buffer: &mut Vec<u64>) {
-    let mut counts = [[0_u32; 256]; DIGITS];
+fn sort_by_digits<const RADIX: usize>(keys: &mut Vec<u64>, buffer: &mut Vec<u64>) {
+    let (all, any) = keys.iter().fold((u64::MAX, 0), |(all, any), key| (all & key, any | key));
+    let differing_bits = u64::BITS - (all ^ any).leading_zeros();
+    let shift = differing_bits.saturating_sub(2 * RADIX.ilog2());
+    let digits = |key: u64| [key >> shift, key >> shift >> RADIX.ilog2()].map(|digit| digit as usize % RADIX);
+    let mut counts = [[0_u32; RADIX]; 2];
     for key in &*keys {
-        for (number, counts) in counts.iter_mut().enumerate() {
-            counts[digit(*key, number)] += 1;
-        }
+        let [low, high] = digits(*key);
+        counts[0][low] += 1;
+        counts[1][high] += 1;
     }
     buffer.clear();
     buffer.resize(keys.len(), 0);
     for (number, starts) in counts.iter_mut().enumerate() {
-        if starts[digit(keys[0], number)] as usize == keys.len() {
-            continue;
-        }
         let mut start = 0;
-        for count in starts.iter_mut() {
+        for count in &mut *starts {
             (*count, start) = (start, start + *count);
         }
         for key in &*keys {
-            let start = &mut starts[digit(*key, number)];
+            let start = &mut starts[digits(*key)[number]];
             buffer[*start as usize] = *key;
             *start += 1;
         }
         std::mem::swap(keys, buffer);
     }
-}
-
-/// A digit of the score, the least significant first.
-fn digit(key: u64, number: usize) -> usize {
-    usize::from((key >> (32 + 8 * number)) as u8)
+    for run in keys.chunk_by_mut(|a, b| digits(*a) == digits(*b)) {
+        run.sort_unstable();
+    }
 }
 
 /// The index that a key holds.
@@ -69,6 +73,7 @@ fn rank(score: f32) -> u32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
 mod tests {
     use super::*;
 
@@ -77,5 +82,20 @@ mod tests {
         let scores = [f32::MIN, -1.0, -f32::MIN_POSITIVE, 0.0, f32::from_bits(1), 0.5, 1.0, f32::MAX];
         assert!(scores.windows(2).all(|pair| rank(pair[0]) > rank(pair[1])));
         assert_eq!(rank(-0.0), rank(0.0));
+    }
+    #[test]
+    fn digits_sort_as_comparison_does() {
+        let scores_of: [fn(f32) -> f32; 5] =
+            [|x| x, |x| 0.5 + x * 1e-6, |_| 0.25, |x| (x * 4.0).floor() - 2.0, |x| (x - 0.5) * 1e38];
+        for count in [0, 1, MANY - 1, MANY, VERY_MANY - 1, VERY_MANY, 3 * VERY_MANY] {
+            for score_of in scores_of {
+                let scores: Vec<f32> = (0..count).map(|i| score_of((i * 7919 % 10007) as f32 / 10007.0)).collect();
+                let mut expected: Vec<usize> = (0..count).collect();
+                expected.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+                let (mut keys, mut buffer) = (vec![1], vec![2]);
+                sort(&vec![[0.0; 4]; count], &scores, &mut keys, &mut buffer);
+                assert_eq!(keys.iter().map(|key| index(*key)).collect::<Vec<_>>(), expected);
+            }
+        }
     }
 }
