@@ -17,7 +17,7 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 # Cuts a command off the network, where the system lets anyone do that.
 OFFLINE := $(shell unshare --map-root-user --net true 2>&- && echo unshare --map-root-user --net)
 
-.PHONY: test test-core test-python test-wheel lint bench bench-core bench-smoke dist demo-network fuzz clean
+.PHONY: test test-core test-python test-wheel lint bench bench-core bench-smoke dist demo-network fuzz memcheck clean
 
 test: test-core test-python test-wheel
 
@@ -45,7 +45,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest yoloxfast._core
 
-# Writes benches/results and the table of README. Torch and torchvision take part where they are installed.
+# Writes benches/results and the table of README. Torch and torchvision, the extra `torch`, take part if installed.
 bench: $(INSTALLED)
 	$(BIN)/python -m pytest benches --benchmark-enable --benchmark-json=target/bench.json --quiet \
 		--benchmark-group-by=group --benchmark-columns=median,iqr,rounds --benchmark-sort=name \
@@ -65,6 +65,11 @@ fuzz:
 			-artifact_prefix=rust/fuzz/artifacts/ rust/fuzz/corpus/$$target || exit 1; \
 	done
 
+# The core's tests, with fewer cases, under valgrind, which knows no AVX-512.
+memcheck:
+	CARGO_TARGET_$(shell echo $(HOST) | tr a-z- A-Z_)_RUNNER="valgrind --quiet --error-exitcode=9" PROPTEST_CASES=4 \
+		cargo test --locked --package yoloxfast-core
+
 # Each benchmark checks its result and is timed a few rounds: whether they run, not how fast.
 bench-smoke: $(INSTALLED)
 	$(BIN)/python -m pytest benches --benchmark-enable --benchmark-max-time=0.01 --benchmark-min-rounds=1 --quiet
@@ -82,7 +87,7 @@ $(INSTALLED): $(SOURCES)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-# Trains the demo network, which takes two cores some 50 minutes, and stores what the specification finds.
+# Trains the demo network, which takes two cores just under an hour, and stores what the specification finds.
 demo-network: $(INSTALLED)
 	test -x $(TRAINING_VENV)/bin/python || $(PYTHON) -m venv $(TRAINING_VENV)
 	$(TRAINING_VENV)/bin/python -m pip install --quiet --requirement training/requirements.txt .

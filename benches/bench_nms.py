@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rivals import Boxes, ClassIds, Indices, Scores
 
 IOU = 0.45
-COUNTS = (10, 100, 1_000, 10_000, 50_000, 100_000)
+COUNTS = (10, 100, 1_000, 5_000, 10_000, 50_000, 100_000)
 QUADRATIC = {"cv2.dnn.NMSBoxesBatched": 1_000, "powerboxes nms": 10_000, "torchvision nms": 10_000}
 """Most boxes that are worth waiting for."""
 
