@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yoloxfast import letterbox, reference
@@ -31,6 +31,17 @@ def assert_equals_reference(image: NDArray[np.uint8], size: tuple[int, int]) -> 
 @given(sides, sides, sides, sides)
 def test_letterbox_equals_yolox_preproc(image_height: int, image_width: int, height: int, width: int) -> None:
     assert_equals_reference(random_image(image_height, image_width), (height, width))
+
+
+@given(sides, sides)
+def test_an_image_that_is_halved_equals_yolox_preproc(height: int, width: int) -> None:
+    assert_equals_reference(random_image(2 * height, 2 * width), (height, width))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 3000), st.integers(1, 3000), st.sampled_from([(640, 640), (416, 416), (384, 640), (97, 1001)]))
+def test_letterbox_of_large_images_equals_yolox_preproc(height: int, width: int, size: tuple[int, int]) -> None:
+    assert_equals_reference(random_image(height, width), size)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2000), (2000, 1), (200, 3840), (1241, 640), (640, 640), (2160, 3840)])
@@ -60,7 +71,6 @@ def test_letterbox_keeps_the_order_of_channels() -> None:
         lambda image: image[10:70, 20:90],
         lambda image: image[::-1],
         lambda image: image[:, ::-1],
-        lambda image: image[..., ::-1],
         lambda image: image[::2, ::3],
         lambda image: image.transpose(1, 0, 2),
         np.asfortranarray,
@@ -71,6 +81,11 @@ def test_letterbox_of_views(view: Any) -> None:
     before = image.copy()
     assert_equals_reference(view(image), (64, 96))
     np.testing.assert_array_equal(image, before)
+
+
+def test_letterbox_refuses_a_view_that_reverses_channels() -> None:
+    with pytest.raises(ValueError, match=r"reverses its channels; .* np\.ascontiguousarray\(image\)"):
+        letterbox(random_image(4, 4)[..., ::-1], (64, 64))
 
 
 def test_letterbox_of_a_read_only_image() -> None:
@@ -86,6 +101,15 @@ def test_letterbox_overwrites_all_of_out(dtype: type[np.floating[Any]]) -> None:
     assert np.shares_memory(tensor, out)
     np.testing.assert_array_equal(out[1], reference.letterbox(random_image(30, 20), (64, 96))[0])
     assert np.isnan(out[0]).all()
+
+
+def test_letterbox_into_an_out_of_any_layout() -> None:
+    image = random_image(30, 20)
+    expected, _ = reference.letterbox(image, (64, 96))
+    for out in (np.zeros((3, 96, 64), np.float32).transpose(0, 2, 1), np.zeros((3, 64, 96), np.float32)[::-1]):
+        tensor, _ = letterbox(image, (64, 96), out=out)
+        assert tensor is out
+        np.testing.assert_array_equal(out, expected)
 
 
 @pytest.mark.parametrize(

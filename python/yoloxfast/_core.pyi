@@ -4,7 +4,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BOX_COLUMNS", "LEVEL", "SCORE_LIMIT", "PostProcessor", "__version__", "count_anchors", "nms"]
+__all__ = ["BOX_COLUMNS", "LEVEL", "SCORE_LIMIT", "PostProcessor", "__version__", "count_anchors", "letterbox", "nms"]
 
 BOX_COLUMNS: int
 LEVEL: str
@@ -37,6 +37,7 @@ class PostProcessor:
         threads: int,
     ) -> list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]]: ...
 
+def letterbox(image: NDArray[np.uint8], out: NDArray[Any]) -> float: ...
 def count_anchors(height: int, width: int, strides: Sequence[int]) -> int: ...
 def nms(
     boxes: NDArray[np.float32],

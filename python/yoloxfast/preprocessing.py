@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from yoloxfast import _core
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -25,13 +27,15 @@ def letterbox(
     """Fit an image into the input of a network, as YOLOX does.
 
     The image is resized, up or down and keeping its aspect ratio, to the largest that fits, and lies in the top left
-    corner; the rest is 114. The values equal those of YOLOX's `preproc` (`yolox/data/data_augment.py`), with one
-    exception: where that fails because a very long image would become 0 pixels wide or high, this makes it 1.
+    corner; the rest is 114. The values equal those of YOLOX's `preproc` (`yolox/data/data_augment.py`), which resizes
+    with OpenCV's `INTER_LINEAR`, with one exception: where that fails because a very long image would become 0 pixels
+    wide or high, this makes it 1.
 
     Parameters
     ----------
     image : ndarray of uint8, (height, width, 3)
-        BGR, as `cv2.imread` gives it. Crops and strided or flipped views will do.
+        BGR, as `cv2.imread` gives it. Crops, padded rows and images upside down are read where they are, other strided
+        views are copied first.
     size : (int, int)
         Height and width of the network's input in pixels.
     out : ndarray of float32 or float16, (3, height, width), optional
@@ -49,24 +53,24 @@ def letterbox(
     TypeError
         `image` is not a uint8 array, `size` is not two ints, or `out` is of no float dtype that networks take.
     ValueError
-        `image` is not (height, width, 3), is empty, or is beyond OpenCV's limits (2**20 a side, 2**30 pixels); `size`
-        is not positive; or `out` is not of that size.
+        `image` is not (height, width, 3), is empty, is a view that reverses its channels, or is beyond OpenCV's limits
+        (2**20 a side, 2**30 pixels); `size` is not positive; or `out` is not of that size.
     """
-    import cv2
-
     check_image(image)
+    if image.strides[2] < 0:
+        raise ValueError(
+            "image is a view that reverses its channels; if they are in BGR order now, pass np.ascontiguousarray(image)"
+        )
     height, width = checked_size(size)
     if out is None:
         out = np.empty((3, height, width), np.float32)
     else:
         _check_out(out, (3, height, width))
-    image_height, image_width, _ = image.shape
-    scale = min(height / image_height, width / image_width)
-    rows, columns = max(1, int(image_height * scale)), max(1, int(image_width * scale))
-    resized = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR)
-    out[:, :rows, :columns] = resized.transpose(2, 0, 1)
-    out[:, :rows, columns:] = PADDING
-    out[:, rows:] = PADDING
+    if out.flags.c_contiguous and out.flags.aligned:
+        return out, _core.letterbox(image, out)
+    dense = np.empty(out.shape, out.dtype)
+    scale = _core.letterbox(image, dense)
+    out[...] = dense
     return out, scale
 
 

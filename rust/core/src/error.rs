@@ -130,4 +130,33 @@ pub enum Error {
         /// Number of boxes.
         boxes: usize,
     },
+
+    /// An image without pixels, or with a side that is too large.
+    #[error("image of {height}x{width} pixels, expected sides from 1 to {most}")]
+    ImageSize {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+        /// The longest side that is accepted.
+        most: usize,
+    },
+
+    /// An image of another size than was prepared for.
+    #[error("image is not {height}x{width} pixels of three bytes, which this letterbox was made for")]
+    OtherImage {
+        /// Rows expected.
+        height: usize,
+        /// Columns expected.
+        width: usize,
+    },
+
+    /// An output of another size than the network's input.
+    #[error("output has {actual} numbers, expected {expected}")]
+    OutLength {
+        /// How many came.
+        actual: usize,
+        /// How many a network's input has.
+        expected: usize,
+    },
 }

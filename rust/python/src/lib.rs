@@ -5,6 +5,7 @@
 
 mod arguments;
 mod error;
+mod letterbox;
 mod level;
 mod nms;
 mod postprocess;
@@ -13,6 +14,8 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use crate::letterbox::letterbox;
     #[pymodule_export]
     use crate::nms::nms;
     #[pymodule_export]
