@@ -144,6 +144,41 @@ def torchvision_nms(boxes: Boxes, scores: Scores, class_ids: ClassIds | None, io
     return np.asarray(kept.numpy(), np.int64)
 
 
+def numpy_letterbox(image: NDArray[np.uint8], size: tuple[int, int], out: NDArray[np.float32]) -> None:
+    """YOLOX's own `preproc`."""
+    reference.letterbox(image, size, out=out)
+
+
+@cache
+def _canvas(size: tuple[int, int]) -> NDArray[np.uint8]:
+    return np.full((*size, 3), 114, np.uint8)
+
+
+def cv2_letterbox(image: NDArray[np.uint8], size: tuple[int, int], out: NDArray[np.float32]) -> None:
+    """Resize into a canvas whose border is painted once (so for images of one size), and widen its channels."""
+    canvas, scale = _canvas(size), min(size[0] / image.shape[0], size[1] / image.shape[1])
+    rows, columns = int(image.shape[0] * scale), int(image.shape[1] * scale)
+    cv2.resize(image, (columns, rows), dst=canvas[:rows, :columns], interpolation=cv2.INTER_LINEAR)
+    for channel, plane in enumerate(out):
+        plane[:rows, :columns] = canvas[:rows, :columns, channel]
+        plane[rows:] = 114
+        plane[:rows, columns:] = 114
+
+
+def cv2_blob(image: NDArray[np.uint8], size: tuple[int, int], out: NDArray[np.float32]) -> None:
+    """The same with OpenCV's own conversion."""
+    canvas, scale = _canvas(size), min(size[0] / image.shape[0], size[1] / image.shape[1])
+    rows, columns = int(image.shape[0] * scale), int(image.shape[1] * scale)
+    canvas[rows:], canvas[:rows, columns:] = 114, 114
+    cv2.resize(image, (columns, rows), dst=canvas[:rows, :columns], interpolation=cv2.INTER_LINEAR)
+    out[:] = cv2.dnn.blobFromImage(canvas)[0]
+
+
+LETTERBOX: dict[str, Callable[..., object]] = {
+    "NumPy and cv2 as in YOLOX": numpy_letterbox,
+    "careful cv2": cv2_letterbox,
+    "cv2.dnn.blobFromImage": cv2_blob,
+}
 POSTPROCESSING: dict[str, Callable[..., Found]] = {
     "NumPy as in YOLOX": numpy_reference,
     "careful NumPy": careful_numpy,
