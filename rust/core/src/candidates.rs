@@ -11,9 +11,9 @@
 //! [`BLOCK`] anchors is compared without a branch. Quantized networks may exceed 1 by a rounding step, so the gate
 //! leaves room up to [`SCORE_LIMIT`]; scores above that are an error, not a detection.
 //!
-//! The rows that pass are read while later ones are on their way from memory. The highest class score of a row decides, found
-//! [`LANES`] classes at a time; whether its numbers are finite, and which class it is, matters only after that. Both
-//! compare bits, as integers: no number is widened, and scores that are not negative keep their order.
+//! Of a row that passes, the highest class score decides; whether its numbers are finite, and which class it is, matters
+//! only after that. All of this compares bits, as integers: no number is widened, and scores that are not negative keep
+//! their order.
 //!
 //! Boxes are decoded when all candidates are known, several at once.
 
@@ -34,7 +34,7 @@ const UNROLLED: usize = 4;
 /// The bit of the first of them.
 const FIRST: u64 = 1 << 63;
 
-/// Class scores compared at once.
+/// Class scores compared at once in search of the highest.
 const LANES: usize = 16;
 
 /// What makes an anchor a candidate.

@@ -1,4 +1,5 @@
-//! Memory that calls use one after the other, and each thread at once its own.
+//! Memory that calls use one after the other, calls at the same time each their own. It stays as large as the largest call
+//! needed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

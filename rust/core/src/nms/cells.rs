@@ -1,6 +1,6 @@
 //! The boxes that were kept so far, by where they lie.
 //!
-//! The plane is divided into cells of about twice the usual size of a box. A box is entered into each cell that it
+//! The plane is divided into cells of two to four times the usual size of a box. A box is entered into each cell that it
 //! touches; boxes that overlap touch a common cell, so a box is compared only with those in its own cells. Cells are
 //! found by a hash: where two share a place, there is more to compare, and nothing to miss.
 //!
@@ -48,7 +48,7 @@ struct Touched {
 impl Cells {
     /// Forgets all boxes, and prepares for some of these.
     pub(super) fn prepare(&mut self, boxes: &[Box4]) {
-        self.per_pixel = [0, 1].map(|axis| 0.25 / usual_size(boxes, axis));
+        self.per_pixel = [0, 1].map(|axis| 1.0 / (4.0 * usual_size(boxes, axis)));
         self.places.clear();
         self.places.resize(boxes.len().next_power_of_two(), Place::default());
         self.blocks.clear();
