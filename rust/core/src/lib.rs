@@ -1,7 +1,8 @@
-//! What surrounds a YOLOX network on the host: from raw output to detections.
+//! What surrounds a YOLOX network on the host: from an image to its input, and from its raw output to detections.
 //!
-//! [`PostProcessor`] holds the [`Grid`] of one model and turns each [`RawOutput`] into [`Detections`];
-//! [`nms()`] is its last step by itself. No Python, no I/O and no panic: broken preconditions are an [`Error`].
+//! [`Letterbox`] resizes images of one size into the input. [`PostProcessor`] holds the [`Grid`] of one model and turns
+//! each [`RawOutput`] into [`Detections`]; [`nms()`] is its last step by itself. No Python, no I/O and no panic: broken
+//! preconditions are an [`Error`].
 
 mod candidates;
 mod decode;
