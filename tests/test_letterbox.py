@@ -142,6 +142,8 @@ def test_letterbox_refuses_a_size_or_out_that_does_not_fit() -> None:
     image = random_image(4, 4)
     with pytest.raises(ValueError, match="size must be"):
         letterbox(image, (0, 64))
+    with pytest.raises(ValueError, match="input has 1048577x1 pixels, expected sides from 1 to 1048576"):
+        letterbox(image, (2**20 + 1, 1))
     with pytest.raises(ValueError, match="size must be"):
         letterbox(image, (64, 64, 3))  # type: ignore[arg-type]
     for size in (64, (64, 64.0), "large", None):

@@ -54,7 +54,7 @@ def letterbox(
         `image` is not a uint8 array, `size` is not two ints, or `out` is of no float dtype that networks take.
     ValueError
         `image` is not (height, width, 3), is empty, is a view that reverses its channels, or is beyond OpenCV's limits
-        (2**20 a side, 2**30 pixels); `size` is not positive; or `out` is not of that size.
+        (2**20 a side, 2**30 pixels); `size` is not from 1 to 2**20; or `out` is not of that size.
     """
     check_image(image)
     if image.strides[2] < 0:

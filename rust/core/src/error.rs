@@ -131,9 +131,11 @@ pub enum Error {
         boxes: usize,
     },
 
-    /// An image without pixels, or with a side that is too large.
-    #[error("image of {height}x{width} pixels, expected sides from 1 to {most}")]
-    ImageSize {
+    /// An image or a network's input without pixels, or with a side that is too large.
+    #[error("{name} has {height}x{width} pixels, expected sides from 1 to {most}")]
+    Side {
+        /// Which of them.
+        name: &'static str,
         /// Rows.
         height: usize,
         /// Columns.

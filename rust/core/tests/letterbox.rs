@@ -113,9 +113,9 @@ fn the_resized_side_is_truncated_and_never_0() {
 fn other_sizes_are_errors() {
     let size = |height, width| Size { height, width };
     for (height, width) in [(0, 1), (1, 0), (1, (1 << 20) + 1)] {
-        let expected = Error::ImageSize { height, width, most: 1 << 20 };
-        assert_eq!(Letterbox::new(size(height, width), size(8, 8), Level::best()).unwrap_err(), expected);
-        assert_eq!(Letterbox::new(size(8, 8), size(height, width), Level::best()).unwrap_err(), expected);
+        let expected = |name| Error::Side { name, height, width, most: 1 << 20 };
+        assert_eq!(Letterbox::new(size(height, width), size(8, 8), Level::best()).unwrap_err(), expected("image"));
+        assert_eq!(Letterbox::new(size(8, 8), size(height, width), Level::best()).unwrap_err(), expected("input"));
     }
     let letterbox = Letterbox::new(size(2, 3), size(4, 4), Level::best()).unwrap();
     let (row, mut out) = ([0; 9], [0_f32; 48]);

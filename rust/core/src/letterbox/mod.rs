@@ -25,7 +25,7 @@ pub use sample::Sample;
 /// Grey level of the border.
 pub const PADDING: u8 = 114;
 
-/// Largest height or width of an image.
+/// Largest height or width of an image or an input.
 const MAX_SIDE: usize = 1 << 20;
 
 const CHANNELS: usize = 3;
@@ -52,13 +52,13 @@ pub struct Size {
 }
 
 impl Size {
-    fn check(self) -> Result<(), Error> {
+    fn check(self, name: &'static str) -> Result<(), Error> {
         let Self { height, width } = self;
         let side = 1..=MAX_SIDE;
         if side.contains(&height) && side.contains(&width) {
             return Ok(());
         }
-        Err(Error::ImageSize { height, width, most: MAX_SIDE })
+        Err(Error::Side { name, height, width, most: MAX_SIDE })
     }
 }
 
@@ -71,8 +71,8 @@ impl Letterbox {
     #[expect(clippy::cast_precision_loss, reason = "sides are below 2^21")]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounding down, as YOLOX does")]
     pub fn new(source: Size, target: Size, level: Level) -> Result<Self, Error> {
-        source.check()?;
-        target.check()?;
+        source.check("image")?;
+        target.check("input")?;
         let ratio = |target: usize, source: usize| target as f64 / source as f64;
         let scale = ratio(target.height, source.height).min(ratio(target.width, source.width));
         let resized = |side: usize| ((side as f64 * scale) as usize).max(1);
