@@ -14,7 +14,7 @@ from yoloxfast import _core
 CODE = """
 import numpy as np
 from synthetic import synthetic_raw
-from yoloxfast import PostProcessor, _core, nms, reference
+from yoloxfast import PostProcessor, _core, letterbox, nms, reference
 print(_core.LEVEL)
 for dtype in (np.float32, np.float16):
     raw = synthetic_raw((640, 640), objects=30).astype(dtype)
@@ -27,6 +27,11 @@ corners = random.uniform(0, 500, (3000, 2)).astype(np.float32)
 boxes = np.concatenate([corners, corners + random.uniform(1, 60, (3000, 2)).astype(np.float32)], axis=1)
 scores = random.random(3000, np.float32)
 np.testing.assert_array_equal(nms(boxes, scores), reference.nms(boxes, scores))
+for shape in [(480, 640), (720, 1280), (1080, 1920), (500, 375), (97, 2000)]:
+    image = random.integers(0, 256, (*shape, 3), np.uint8)
+    for out in (np.empty((3, 640, 640), np.float16), np.empty((640, 640, 3), np.uint8)):
+        expected = reference.letterbox(image, (640, 640), out=out.copy())
+        np.testing.assert_array_equal(letterbox(image, (640, 640), out=out)[0], expected[0])
 """
 
 

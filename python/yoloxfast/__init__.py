@@ -9,7 +9,7 @@ from yoloxfast.detections import Detection, Detections
 from yoloxfast.detector import Detector
 from yoloxfast.errors import EngineError, MissingDependencyError, ModelError
 from yoloxfast.postprocessing import PostProcessor, nms
-from yoloxfast.preprocessing import letterbox
+from yoloxfast.preprocessing import letterbox, letterbox_batch
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -24,6 +24,7 @@ __all__ = [
     "PostProcessor",
     "__version__",
     "letterbox",
+    "letterbox_batch",
     "nms",
 ]
 

@@ -37,7 +37,14 @@ class PostProcessor:
         threads: int,
     ) -> list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]]: ...
 
-def letterbox(image: NDArray[np.uint8], out: NDArray[Any]) -> float: ...
+def letterbox(
+    images: Sequence[NDArray[np.uint8]],
+    out: NDArray[Any],
+    interleaved: bool,
+    reverses: bool,
+    legacy: bool,
+    threads: int,
+) -> list[float]: ...
 def count_anchors(height: int, width: int, strides: Sequence[int]) -> int: ...
 def nms(
     boxes: NDArray[np.float32],

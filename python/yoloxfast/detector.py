@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from yoloxfast.backends import Backend
+    from yoloxfast.backends import Backend, ExecutionContext
     from yoloxfast.classes import Classes, Names
     from yoloxfast.detections import Detections
+    from yoloxfast.preprocessing import Color
 
 __all__ = ["Detector"]
 
@@ -51,6 +52,10 @@ class Detector:
     names : sequence of str, or mapping of int to str, optional
         Names of the classes, in order or by id. By default what the model's metadata say under "names", else COCO's if
         there are 80 classes, else "class 0" and so on.
+    color : {"bgr", "rgb"}, default "bgr"
+        Order of the channels in the images that `detect` gets; the model gets its own order.
+    legacy : bool, default False
+        Whether the model is of YOLOX 0.1.0 or before, which normalised its input (`--legacy` there).
     device : int, default 0
         Number of the GPU; ONNX Runtime runs on the CPU and takes only 0.
     threads : int, optional
@@ -97,6 +102,8 @@ class Detector:
         classes: Classes | None = None,
         max_detections: int | None = None,
         names: Names | None = None,
+        color: Color = "bgr",
+        legacy: bool = False,
         device: int = 0,
         threads: int | None = None,
     ) -> None:
@@ -110,6 +117,8 @@ class Detector:
         self._iou_threshold = iou_threshold
         self._class_agnostic = class_agnostic
         self._max_detections = max_detections
+        self._color = color
+        self._legacy = legacy
         try:
             if names is None:
                 names = _names_of(self.backend.metadata, head.num_classes)
@@ -134,7 +143,8 @@ class Detector:
         Parameters
         ----------
         image : ndarray of uint8, (height, width, 3)
-            BGR, as `cv2.imread` gives it; any size; crops and strided or flipped views will do.
+            BGR, as `cv2.imread` gives it, unless the detector was made for RGB; any size; crops and strided or flipped
+            views will do.
         score_threshold, iou_threshold, classes : optional
             For this call, instead of the detector's own. None means the detector's own.
 
@@ -154,7 +164,7 @@ class Detector:
             The network gave a score above 1, which YOLOX never does.
         """
         with self.backend.execution_context() as context:
-            _, scale = letterbox(image, self.input_size, out=context.input[0])
+            scale = self._letterbox(image, context)
             return self._postprocess(context.run()[0], scale, score_threshold, iou_threshold, classes)
 
     def warmup(self, n: int = 1) -> None:
@@ -190,6 +200,11 @@ class Detector:
     ) -> None:
         self.close()
 
+    def _letterbox(self, image: NDArray[Any], context: ExecutionContext) -> float:
+        out = context.input[0]
+        _, scale = letterbox(image, self.input_size, out=out, color=self._color, legacy=self._legacy)
+        return scale
+
     def _postprocess(
         self,
         raw: NDArray[Any],
@@ -209,7 +224,9 @@ class Detector:
         )
 
     def _check_options(self) -> None:
-        """Post-process an output in which nothing passes: that says now, not at the first image, what is wrong."""
+        """Try them on a pixel, and on an output in which nothing passes: that says now what is wrong with them."""
+        with self.backend.execution_context() as context:
+            self._letterbox(np.zeros((1, 1, 3), np.uint8), context)
         nothing = np.full((self.backend.head.num_anchors, BOX_COLUMNS + self.num_classes), -1, np.float32)
         self._postprocess(nothing, 1.0)
 

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from yoloxfast import _core
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
+
+    Color = Literal["bgr", "rgb"]
 
 _LARGEST_SIDE = 2**20
 _MOST_PIXELS = 2**30
 
-__all__ = ["PADDING", "check_image", "checked_size", "letterbox"]
+__all__ = ["PADDING", "check_image", "checked_size", "letterbox", "letterbox_batch"]
 
 PADDING = 114
 """Grey level of the border, in all three channels."""
 
 
 def letterbox(
-    image: NDArray[Any], size: tuple[int, int], *, out: NDArray[Any] | None = None
+    image: NDArray[Any],
+    size: tuple[int, int],
+    *,
+    out: NDArray[Any] | None = None,
+    color: Color = "bgr",
+    legacy: bool = False,
+    threads: int = 1,
 ) -> tuple[NDArray[Any], float]:
     """Fit an image into the input of a network, as YOLOX does.
 
@@ -34,55 +44,134 @@ def letterbox(
     Parameters
     ----------
     image : ndarray of uint8, (height, width, 3)
-        BGR, as `cv2.imread` gives it. Crops, padded rows and images upside down are read where they are, other strided
-        views are copied first.
+        BGR, as `cv2.imread` gives it, or RGB: see `color`. Crops, padded rows and images upside down are read where
+        they are, other strided views are copied first.
     size : (int, int)
         Height and width of the network's input in pixels.
-    out : ndarray of float32 or float16, (3, height, width), optional
-        Where to write the result, such as one image of a network's input: `out=batch[0]`.
+    out : ndarray, optional
+        Where to write the result, such as one image of a network's input: `out=batch[0]`. Planes, (3, height, width),
+        of float32, float16 or uint8, or pixels, (height, width, 3), of uint8. If it is used again for images of one
+        size, its border is only read.
+    color : {"bgr", "rgb"}, default "bgr"
+        Order of the channels in `image`; the network gets its own order.
+    legacy : bool, default False
+        Whether the network is of YOLOX 0.1.0 or before (`--legacy` there): it wants RGB, divided by 255, minus the mean
+        (0.485, 0.456, 0.406), divided by the deviation (0.229, 0.224, 0.225), the border too.
+    threads : int, default 1
+        Threads that share the rows, which pays for large images; this one is the first of them.
 
     Returns
     -------
     tensor : ndarray, (3, height, width)
-        `out`, or a new float32 array: planes B, G, R with values 0..255.
+        `out`, or a new float32 array: planes B, G, R with values 0..255, unless `legacy`.
     scale : float
         Network pixels per image pixel. Boxes in image pixels are boxes in network pixels divided by it.
 
     Raises
     ------
     TypeError
-        `image` is not a uint8 array, `size` is not two ints, or `out` is of no float dtype that networks take.
+        `image` is not a uint8 array, `size` is not two ints, `out` is of no dtype that networks take, or `threads` is
+        not an int.
     ValueError
         `image` is not (height, width, 3), is empty, is a view that reverses its channels, or is beyond OpenCV's limits
-        (2**20 a side, 2**30 pixels); `size` is not from 1 to 2**20; or `out` is not of that size.
+        (2**20 a side, 2**30 pixels); `size` is not from 1 to 2**20; `out` is not of that size, is read-only, or shares
+        memory with `image`; `color` is another word; `legacy` values are to be written as uint8; or `threads` is below
+        1.
     """
     check_image(image)
-    if image.strides[2] < 0:
-        raise ValueError(
-            "image is a view that reverses its channels; if they are in BGR order now, pass np.ascontiguousarray(image)"
-        )
     height, width = checked_size(size)
     if out is None:
         out = np.empty((3, height, width), np.float32)
     else:
-        _check_out(out, (3, height, width))
+        _check_out(out, (3, height, width), (height, width, 3))
+    return out, _fill([image], (height, width), out[None], color, legacy, threads)[0]
+
+
+def letterbox_batch(
+    images: Iterable[NDArray[Any]],
+    size: tuple[int, int],
+    *,
+    out: NDArray[Any] | None = None,
+    color: Color = "bgr",
+    legacy: bool = False,
+    threads: int = 1,
+) -> tuple[NDArray[Any], list[float]]:
+    """Fit images, each of any size, into one batch: `letterbox` of each.
+
+    Parameters
+    ----------
+    images : iterable of ndarray of uint8, (height, width, 3)
+    size : (int, int)
+        Height and width of the network's input in pixels.
+    out : ndarray, optional
+        Where to write the result: (batch, 3, height, width) of float32, float16 or uint8, or (batch, height, width, 3)
+        of uint8.
+    color, legacy, threads : optional
+        As for one image.
+
+    Returns
+    -------
+    tensor : ndarray, (batch, 3, height, width)
+        `out`, or a new float32 array.
+    scales : list of float
+        Network pixels per image pixel, for each image: what `PostProcessor.batch` takes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for one image; the message says which. Nothing has been written then.
+
+    Examples
+    --------
+    >>> tensor, scales = yoloxfast.letterbox_batch(frames, (640, 640))
+    >>> raw = session.run(None, {"images": tensor})[0]
+    >>> results = post.batch(raw, scales=scales)
+    """
+    try:
+        batch = list(images)
+    except TypeError:
+        raise TypeError(f"images must be several images, got {type(images).__name__}") from None
+    for number, image in enumerate(batch):
+        check_image(image, f"image {number}")
+    height, width = checked_size(size)
+    planes = (len(batch), 3, height, width)
+    if out is None:
+        out = np.empty(planes, np.float32)
+    else:
+        _check_out(out, planes, (len(batch), height, width, 3))
+    return out, _fill(batch, (height, width), out, color, legacy, threads)
+
+
+def _fill(
+    images: list[NDArray[Any]], size: tuple[int, int], out: NDArray[Any], color: Color, legacy: bool, threads: int
+) -> list[float]:
+    """Write the letterbox of each image into `out`; the images have been checked, and shape and dtype of `out`."""
+    for image in images:
+        _check_views(image, out)
+    if color not in ("bgr", "rgb"):
+        raise ValueError(f"color is {color!r}, expected 'bgr' or 'rgb'")
+    if legacy and out.dtype == np.uint8:
+        raise ValueError("out is uint8, but legacy values are fractions, some below 0: expected float32 or float16")
+    interleaved = out.shape[1:] != (3, *size)
+    reverses = (color == "rgb") != bool(legacy)
+    options = (interleaved, reverses, bool(legacy), threads)
     if out.flags.c_contiguous and out.flags.aligned:
-        return out, _core.letterbox(image, out)
+        return _core.letterbox(images, out, *options)
     dense = np.empty(out.shape, out.dtype)
-    scale = _core.letterbox(image, dense)
+    scales = _core.letterbox(images, dense, *options)
     out[...] = dense
-    return out, scale
+    return scales
 
 
-def check_image(image: Any) -> None:
-    """Raise `TypeError` or `ValueError`, saying what to do, unless `image` is a BGR image."""
+def check_image(image: Any, name: str = "image") -> None:
+    """Raise `TypeError` or `ValueError`, saying what to do, unless this is a colour image."""
     if image is None:
-        raise TypeError("image is None: cv2.imread returns None for a file that it cannot read")
+        raise TypeError(f"{name} is None: cv2.imread returns None for a file that it cannot read")
     if not isinstance(image, np.ndarray):
-        raise TypeError(f"image must be a NumPy array, got {type(image).__name__}: read files with cv2.imread")
+        raise TypeError(f"{name} must be a NumPy array, got {type(image).__name__}: read files with cv2.imread")
     if image.dtype != np.uint8:
-        raise TypeError(f"image must be uint8 with values 0..255, got {image.dtype}")
-    expected = "image must be (height, width, 3) in BGR order"
+        raise TypeError(f"{name} must be uint8 with values 0..255, got {image.dtype}")
+    expected = f"{name} must be (height, width, 3)"
     if image.ndim == 2:  # noqa: PLR2004
         raise ValueError(f"{expected}, got grey {image.shape}: cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)")
     if image.ndim == 3 and image.shape[2] == 4:  # noqa: PLR2004
@@ -90,10 +179,10 @@ def check_image(image: Any) -> None:
     if image.ndim != 3 or image.shape[2] != 3:  # noqa: PLR2004
         raise ValueError(f"{expected}, got {image.shape}")
     if image.size == 0:
-        raise ValueError(f"image is empty: {image.shape}")
+        raise ValueError(f"{name} is empty: {image.shape}")
     height, width, _ = image.shape
     if max(height, width) > _LARGEST_SIDE or height * width > _MOST_PIXELS:
-        raise ValueError(f"image is too large for OpenCV, 2**20 a side and 2**30 pixels: {image.shape}")
+        raise ValueError(f"{name} is too large for OpenCV, 2**20 a side and 2**30 pixels: {image.shape}")
 
 
 def checked_size(size: Any) -> tuple[int, int]:
@@ -108,11 +197,21 @@ def checked_size(size: Any) -> tuple[int, int]:
     return height, width
 
 
-def _check_out(out: Any, shape: tuple[int, int, int]) -> None:
-    if not isinstance(out, np.ndarray) or out.dtype not in (np.float32, np.float16):
+def _check_views(image: NDArray[Any], out: NDArray[Any]) -> None:
+    if image.strides[2] < 0:
+        raise ValueError(
+            "image is a view that reverses its channels: pass np.ascontiguousarray(image), or the original with its own"
+            " order as color='bgr' or color='rgb'"
+        )
+    if np.shares_memory(image, out):
+        raise ValueError("out shares memory with the image, which would be overwritten while it is read")
+
+
+def _check_out(out: Any, planes: tuple[int, ...], pixels: tuple[int, ...]) -> None:
+    if not isinstance(out, np.ndarray) or out.dtype not in (np.float32, np.float16, np.uint8):
         kind = out.dtype if isinstance(out, np.ndarray) else type(out).__name__
-        raise TypeError(f"out must be an array of float32 or float16, got {kind}")
-    if out.shape != shape:
-        raise ValueError(f"out must be {shape}, got {out.shape}")
+        raise TypeError(f"out must be an array of float32, float16 or uint8, got {kind}")
+    if out.shape != planes and (out.shape != pixels or out.dtype != np.uint8):
+        raise ValueError(f"out must be {planes}, or {pixels} if it is uint8, got {out.shape} of {out.dtype}")
     if not out.flags.writeable:
         raise ValueError("out is read-only")

@@ -21,12 +21,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from yoloxfast.classes import Classes
+    from yoloxfast.preprocessing import Color
 
 __all__ = ["decode", "letterbox", "nms", "postprocess"]
 
 
 def letterbox(
-    image: NDArray[np.uint8], size: tuple[int, int], *, out: NDArray[Any] | None = None
+    image: NDArray[np.uint8],
+    size: tuple[int, int],
+    *,
+    out: NDArray[Any] | None = None,
+    color: Color = "bgr",
+    legacy: bool = False,
 ) -> tuple[NDArray[Any], float]:
     """Fit an image into the input of a network: specification of `yoloxfast.letterbox`."""
     height, width = size
@@ -34,10 +40,16 @@ def letterbox(
     scale = min(height / image.shape[0], width / image.shape[1])
     rows, columns = max(1, int(image.shape[0] * scale)), max(1, int(image.shape[1] * scale))
     canvas[:rows, :columns] = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    if (color == "rgb") != legacy:
+        canvas = canvas[..., ::-1]
     tensor = np.ascontiguousarray(canvas.transpose(2, 0, 1), dtype=np.float32)
+    if legacy:
+        tensor /= 255.0
+        tensor -= np.array((0.485, 0.456, 0.406)).reshape(3, 1, 1)
+        tensor /= np.array((0.229, 0.224, 0.225)).reshape(3, 1, 1)
     if out is None:
         return tensor, scale
-    out[...] = tensor
+    out[...] = tensor if out.shape == tensor.shape else tensor.transpose(1, 2, 0)
     return out, scale
 
 

@@ -27,7 +27,8 @@ class ExecutionContext(Protocol):
     """The buffers of one run."""
 
     input: NDArray[Any]
-    """(batch, 3, height, width), float32 or float16: to be written before each run."""
+    """To be written before each run: (batch, 3, height, width) of float32, float16 or uint8, or (batch, height, width,
+    3) of uint8."""
 
     def run(self) -> NDArray[Any]:
         """Run the network.

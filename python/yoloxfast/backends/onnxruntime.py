@@ -28,6 +28,7 @@ __all__ = ["OnnxRuntimeBackend"]
 _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
     "tensor(float16)": np.dtype(np.float16),
+    "tensor(uint8)": np.dtype(np.uint8),
 }
 _SIDES = range(1, 8193)
 _THREADS = range(1, 1025)
@@ -49,11 +50,10 @@ class OnnxRuntimeBackend:
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         session = _open_session(path, threads)
-        self._input = _checked_input(session, path)
-        batch, _, height, width = self._input.shape
+        self._input, size = _checked_input(session, path)
         try:
             outputs = _probe(session, self._input)
-            self.head = find_head(outputs, (height, width), batch)
+            self.head = find_head(outputs, size, self._input.shape[0])
         except (EngineError, ModelError) as error:
             raise type(error)(f"{path}: {error}") from error.__cause__
         output = outputs[self.head.output_name]
@@ -145,20 +145,28 @@ def _open_session(path: Path, threads: int | None) -> Any:
         raise ModelError(f"{path} is not a model that ONNX Runtime can load: {error}") from error
 
 
-def _checked_input(session: Any, path: Path) -> _Tensor:
-    """Read shape and dtype of the network's input; a symbolic batch becomes 1."""
+def _checked_input(session: Any, path: Path) -> tuple[_Tensor, tuple[int, int]]:
+    """Read the network's input, and its height and width; a symbolic batch becomes 1."""
     inputs = session.get_inputs()
     match inputs:
         case [tensor] if tensor.type in _DTYPES:
+            dtype = _DTYPES[tensor.type]
             match tensor.shape:
                 case [batch, 3, int(height), int(width)] if height in _SIDES and width in _SIDES:
-                    batch = batch if isinstance(batch, int) else 1
-                    return _Tensor(tensor.name, (batch, 3, height, width), _DTYPES[tensor.type])
+                    shape: tuple[int, ...] = (_fixed(batch), 3, height, width)
+                    return _Tensor(tensor.name, shape, dtype), (height, width)
+                case [batch, int(height), int(width), 3] if height in _SIDES and width in _SIDES and dtype == np.uint8:
+                    shape = (_fixed(batch), height, width, 3)
+                    return _Tensor(tensor.name, shape, dtype), (height, width)
     found = ", ".join(f"{tensor.name} {tensor.shape} {tensor.type}" for tensor in inputs)
     raise ModelError(
         f"{path}: not the input of a YOLOX: found {found}; expected one input (batch, 3, height, width) of fixed height"
-        f" and width, {_SIDES[0]} to {_SIDES[-1]}, in float32 or float16"
+        f" and width, {_SIDES[0]} to {_SIDES[-1]}, in float32, float16 or uint8, or (batch, height, width, 3) in uint8"
     )
+
+
+def _fixed(batch: object) -> int:
+    return batch if isinstance(batch, int) else 1
 
 
 def _probe(session: Any, network_input: _Tensor) -> dict[str, NDArray[Any]]:

@@ -9,6 +9,7 @@
 use crate::candidates::{Candidates, Filter, find_candidates};
 use crate::decode::decode;
 use crate::nms::{self, check_threshold, suppress};
+use crate::parallel::for_each;
 use crate::pool::Pool;
 use crate::{BOX_COLUMNS, Detections, Element, Error, Grid, Level, RawOutput};
 
@@ -119,25 +120,11 @@ impl PostProcessor {
         threads: usize,
     ) -> Result<Vec<Detections>, Error> {
         let checked = self.check(options)?;
-        let run_all = &|images: &[(RawOutput<'_, T>, f32)]| -> Result<Vec<_>, _> {
-            images.iter().map(|(raw, scale)| self.run_checked(*raw, *scale, &checked)).collect()
-        };
-        let mut parts = images.chunks(images.len().div_ceil(threads.max(1)).max(1));
-        let first = parts.next().unwrap_or_default();
-        std::thread::scope(|scope| {
-            // Where no thread is to be had, this one does its part.
-            let spawn = |part| std::thread::Builder::new().spawn_scoped(scope, move || run_all(part)).map_err(|_| part);
-            let others: Vec<_> = parts.map(spawn).collect();
-            let mut found = run_all(first)?;
-            for other in others {
-                let part = match other {
-                    Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                    Err(part) => run_all(part),
-                };
-                found.extend(part?);
-            }
-            Ok(found)
-        })
+        let mut found: Vec<_> = images.iter().map(|_| Ok(Detections::default())).collect();
+        for_each(images.iter().zip(&mut found), threads, |((raw, scale), found)| {
+            *found = self.run_checked(*raw, *scale, &checked);
+        });
+        found.into_iter().collect()
     }
 
     /// Checks the options, and looks up which classes are wanted.

@@ -1,98 +1,114 @@
-//! The letterbox against a naive twin that follows OpenCV's arithmetic pixel by pixel.
+//! The letterbox against its naive twin.
+
+#[path = "naive/letterbox.rs"]
+mod naive;
 
 use half::f16;
+use naive::{interleaved, legacy, naive_letterbox, reversed};
 use proptest::prelude::*;
-use yoloxfast_core::{Error, Letterbox, Level, PADDING, Size};
-
-/// Where a target coordinate lies: the source coordinate before it, and the fraction beyond.
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "small numbers")]
-fn position(target: usize, source_side: usize, target_side: usize) -> (i64, f32) {
-    let scale = 1.0 / (target_side as f64 / source_side as f64);
-    let position = ((target as f64 + 0.5) * scale - 0.5) as f32;
-    (position.floor() as i64, position - position.floor())
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "at most 2048")]
-fn weight(fraction: f32) -> i64 {
-    (fraction * 2048.0).round_ties_even() as i64
-}
-
-/// A pixel of the resized image.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    reason = "small numbers"
-)]
-fn naive_pixel(image: &[u8], source: Size, target: Size, row: usize, column: usize, channel: usize) -> u8 {
-    if source == (Size { height: 2 * target.height, width: 2 * target.width }) {
-        let at = |row: usize, column: usize| u32::from(image[3 * (row * source.width + column) + channel]);
-        let (row, column) = (2 * row, 2 * column);
-        return ((at(row, column) + at(row, column + 1) + at(row + 1, column) + at(row + 1, column + 1) + 2) >> 2)
-            as u8;
-    }
-    let (x, mut x_fraction) = position(column, source.width, target.width);
-    let (y, y_fraction) = position(row, source.height, target.height);
-    let last = source.width as i64 - 1;
-    if x < 0 || x >= last {
-        x_fraction = 0.0;
-    }
-    let x = x.clamp(0, last);
-    let across = |y: i64| {
-        let row = y.clamp(0, source.height as i64 - 1) as usize;
-        let at = |x: i64| i64::from(image[3 * (row * source.width + x.min(last) as usize) + channel]);
-        (at(x) * weight(1.0 - x_fraction) + at(x + 1) * weight(x_fraction)) >> 4
-    };
-    let blended = ((across(y) * weight(1.0 - y_fraction)) >> 16) + ((across(y + 1) * weight(y_fraction)) >> 16);
-    ((blended + 2) >> 2) as u8
-}
-
-fn naive(image: &[u8], letterbox: &Letterbox) -> Vec<u8> {
-    let (target, resized) = (letterbox.target(), letterbox.resized());
-    let mut out = vec![PADDING; 3 * target.height * target.width];
-    for channel in 0..3 {
-        for row in 0..resized.height {
-            for column in 0..resized.width {
-                out[(channel * target.height + row) * target.width + column] =
-                    naive_pixel(image, letterbox.source(), resized, row, column, channel);
-            }
-        }
-    }
-    out
-}
+use yoloxfast_core::{Error, Format, Job, Letterbox, Level, Sample, Size};
 
 fn size(most: usize) -> impl Strategy<Value = Size> {
     (1..=most, 1..=most).prop_map(|(height, width)| Size { height, width })
 }
 
+fn sizes() -> impl Strategy<Value = (Size, Size)> {
+    prop_oneof![
+        (size(90), size(60)),
+        (size(20), size(80)),
+        (1..400_usize, 1..4_usize, size(50)).prop_map(|(height, width, target)| (Size { height, width }, target)),
+        (1..4_usize, 1..400_usize, size(50)).prop_map(|(height, width, target)| (Size { height, width }, target)),
+        (1..5_usize, size(40)).prop_map(|(times, target)| {
+            (Size { height: times * target.height, width: times * target.width }, target)
+        }),
+    ]
+}
+
+fn random_image(size: Size, seed: u32) -> Vec<u8> {
+    let mut state = seed | 1;
+    let byte = |_| {
+        state = state.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+        state.to_le_bytes()[3]
+    };
+    (0..3 * size.height * size.width).map(byte).collect()
+}
+
+/// Fills inputs that hold something else: one on one thread, one on several and then again.
+#[expect(clippy::unwrap_used, reason = "tests")]
+fn filled<T: Sample>(
+    letterbox: &Letterbox,
+    image: &[&[u8]],
+    format: &Format<T>,
+    other: T,
+    threads: usize,
+) -> [Vec<T>; 2] {
+    let Size { height, width } = letterbox.target();
+    let mut outs = [vec![other; 3 * height * width], vec![other; 3 * height * width]];
+    letterbox.fill(image, &mut outs[0], format).unwrap();
+    Letterbox::fill_batch(vec![Job { letterbox, image, out: &mut outs[1] }], format, threads).unwrap();
+    letterbox.fill(image, &mut outs[1], format).unwrap();
+    outs
+}
+
 proptest! {
     #[test]
-    fn each_level_resizes_as_the_naive_twin_does(
-        (source, target) in prop_oneof![
-            (size(90), size(60)),
-            (size(20), size(80)),
-            size(40).prop_map(|half| (Size { height: 2 * half.height, width: 2 * half.width }, half)),
-        ],
+    fn each_level_writes_what_the_naive_twin_does(
+        (source, target) in sizes(),
         seed in any::<u32>(),
+        reverses in any::<bool>(),
+        threads in 1..5_usize,
     ) {
-        let mut state = seed | 1;
-        let image: Vec<u8> = (0..3 * source.height * source.width)
-            .map(|_| {
-                state = state.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
-                state.to_le_bytes()[3]
-            })
-            .collect();
+        let image = random_image(source, seed);
         let rows: Vec<&[u8]> = image.chunks(3 * source.width).collect();
         for level in Level::available() {
             let letterbox = Letterbox::new(source, target, level).unwrap();
-            let expected = naive(&image, &letterbox);
-            let (mut wide, mut narrow) = (vec![f32::NAN; expected.len()], vec![f16::NAN; expected.len()]);
-            letterbox.fill(&rows, &mut wide).unwrap();
-            letterbox.pad(&mut wide).unwrap();
-            letterbox.fill(&rows, &mut narrow).unwrap();
-            letterbox.pad(&mut narrow).unwrap();
-            prop_assert_eq!(wide, expected.iter().map(|byte| f32::from(*byte)).collect::<Vec<_>>(), "{:?}", level);
-            prop_assert_eq!(narrow, expected.iter().map(|byte| f16::from(*byte)).collect::<Vec<_>>(), "{:?}", level);
+            let bytes = naive_letterbox(&image, &letterbox);
+            let bytes = if reverses { reversed(&bytes) } else { bytes };
+            let floats: Vec<f32> = bytes.iter().map(|byte| f32::from(*byte)).collect();
+            let halves: Vec<f16> = bytes.iter().map(|byte| f16::from(*byte)).collect();
+            let normal = legacy(&bytes);
+            let normal_halves: Vec<f16> = normal.iter().map(|value| f16::from_f32(*value)).collect();
+            let pixels = interleaved(&bytes);
+            for out in filled(&letterbox, &rows, &Format::planes(reverses), f32::NAN, threads) {
+                prop_assert_eq!(&out, &floats, "{:?}", level);
+            }
+            for out in filled(&letterbox, &rows, &Format::planes(reverses), f16::NAN, threads) {
+                prop_assert_eq!(&out, &halves, "{:?}", level);
+            }
+            for out in filled(&letterbox, &rows, &Format::planes(reverses), 7_u8, threads) {
+                prop_assert_eq!(&out, &bytes, "{:?}", level);
+            }
+            for out in filled(&letterbox, &rows, &Format::interleaved(reverses), 7_u8, threads) {
+                prop_assert_eq!(&out, &pixels, "{:?}", level);
+            }
+            for out in filled(&letterbox, &rows, &Format::legacy(reverses), f32::NAN, threads) {
+                prop_assert_eq!(&out, &normal, "{:?}", level);
+            }
+            for out in filled(&letterbox, &rows, &Format::legacy(reverses), f16::NAN, threads) {
+                prop_assert_eq!(&out, &normal_halves, "{:?}", level);
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_is_each_of_its_images(
+        sources in prop::collection::vec(size(70), 0..6),
+        target in size(50),
+        threads in 0..9_usize,
+        seed in any::<u32>(),
+    ) {
+        let images: Vec<Vec<u8>> = sources.iter().map(|source| random_image(*source, seed)).collect();
+        let rows: Vec<Vec<&[u8]>> =
+            images.iter().zip(&sources).map(|(image, source)| image.chunks(3 * source.width).collect()).collect();
+        let prepared = |source: &Size| Letterbox::new(*source, target, Level::best()).unwrap();
+        let letterboxes: Vec<Letterbox> = sources.iter().map(prepared).collect();
+        let size = 3 * target.height * target.width;
+        let mut batch = vec![0_u8; size * images.len()];
+        let parts = letterboxes.iter().zip(&rows).zip(batch.chunks_mut(size));
+        let jobs = parts.map(|((letterbox, image), out)| Job { letterbox, image, out }).collect();
+        Letterbox::fill_batch(jobs, &Format::planes(false), threads).unwrap();
+        for ((letterbox, image), out) in letterboxes.iter().zip(&images).zip(batch.chunks(size)) {
+            prop_assert_eq!(out, naive_letterbox(image, letterbox));
         }
     }
 }
@@ -118,15 +134,25 @@ fn other_sizes_are_errors() {
         assert_eq!(Letterbox::new(size(8, 8), size(height, width), Level::best()).unwrap_err(), expected("input"));
     }
     let letterbox = Letterbox::new(size(2, 3), size(4, 4), Level::best()).unwrap();
-    let (row, mut out) = ([0; 9], [0_f32; 48]);
-    assert!(letterbox.fill(&[&row, &row], &mut out).is_ok());
+    let (row, mut out, format) = ([0; 9], [0_f32; 49], Format::planes(false));
+    assert!(letterbox.fill(&[&row, &row], &mut out[..48], &format).is_ok());
     for image in [&[&row[..]][..], &[&row, &row[1..]], &[&row, &row, &row], &[]] {
-        assert_eq!(letterbox.fill(image, &mut out).unwrap_err(), Error::OtherImage { height: 2, width: 3 });
+        let found = letterbox.fill(image, &mut out[..48], &format);
+        assert_eq!(found.unwrap_err(), Error::OtherImage { height: 2, width: 3 });
     }
-    for count in [0, 16, 47] {
-        let expected = Error::OutLength { actual: count, expected: 48 };
-        assert_eq!(letterbox.fill(&[&row, &row], &mut out[..count]).unwrap_err(), expected);
-        assert_eq!(letterbox.pad(&mut out[..count]).unwrap_err(), expected);
+    for actual in [0, 16, 47, 49] {
+        let expected = Error::OutLength { actual, expected: 48 };
+        assert_eq!(letterbox.fill(&[&row, &row], &mut out[..actual], &format).unwrap_err(), expected);
     }
-    assert!(matches!(letterbox.pad(&mut [0_f32; 49]), Err(Error::OutLength { actual: 49, .. })));
+}
+
+#[test]
+fn nothing_is_written_if_one_image_of_a_batch_is_wrong() {
+    let size = Size { height: 2, width: 2 };
+    let letterbox = Letterbox::new(size, size, Level::best()).unwrap();
+    let (row, mut outs) = ([5_u8; 6], [[9_u8; 12]; 2]);
+    let images = [&[&row[..], &row][..], &[&row[..]]];
+    let jobs = images.iter().zip(&mut outs).map(|(image, out)| Job { letterbox: &letterbox, image, out }).collect();
+    assert!(Letterbox::fill_batch(jobs, &Format::planes(false), 1).is_err());
+    assert_eq!(outs, [[9; 12]; 2]);
 }

@@ -3,11 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use half::f16;
-use numpy::ndarray::ArrayView3;
-use numpy::{PyArray3, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::ndarray::{ArrayView3, CowArray, Ix3};
+use numpy::{
+    BorrowError, PyArray3, PyArray4, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods,
+};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use yoloxfast_core::{Error, Letterbox, Sample, Size};
+use yoloxfast_core::{Error, Float, Format, Job, Letterbox, Sample, Size};
 
+use crate::arguments::count;
 use crate::error::to_py;
 use crate::level::level;
 
@@ -17,42 +21,82 @@ const MOST_KEPT: usize = 16;
 /// The last used comes last.
 static KEPT: Mutex<Vec<Arc<Letterbox>>> = Mutex::new(Vec::new());
 
-/// Writes an image, (height, width, 3) of uint8, into `out`, (3, height, width) of float32 or float16 and C-contiguous,
-/// and returns the scale.
+/// Writes images, (height, width, 3) of uint8, into `out` and returns their scales. `out` is C-contiguous: (batch, 3,
+/// height, width) of float32, float16 or uint8, or, if `interleaved`, (batch, height, width, 3) of uint8. `legacy` is
+/// for floating-point numbers.
 #[pyfunction]
-pub(crate) fn letterbox(py: Python<'_>, image: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>) -> PyResult<f64> {
-    if out.cast::<PyUntypedArray>()?.dtype().is_equiv_to(&numpy::dtype::<f16>(py)) {
-        letterbox_typed::<f16>(py, image, out)
+#[expect(clippy::needless_pass_by_value, reason = "what PyO3 makes of a list")]
+pub(crate) fn letterbox(
+    py: Python<'_>,
+    images: Vec<Bound<'_, PyArray3<u8>>>,
+    out: &Bound<'_, PyUntypedArray>,
+    interleaved: bool,
+    reverses: bool,
+    legacy: bool,
+    threads: &Bound<'_, PyAny>,
+) -> PyResult<Vec<f64>> {
+    let threads = count("threads", threads, 1)?;
+    let sides = out.shape();
+    let [height, width] = if interleaved { [sides[1], sides[2]] } else { [sides[2], sides[3]] };
+    let target = Size { height, width };
+    if out.dtype().is_equiv_to(&numpy::dtype::<u8>(py)) {
+        let format = if interleaved { Format::interleaved(reverses) } else { Format::planes(reverses) };
+        fill_typed::<u8>(py, &images, out, target, &format, threads)
+    } else if out.dtype().is_equiv_to(&numpy::dtype::<f16>(py)) {
+        fill_typed::<f16>(py, &images, out, target, &planes(reverses, legacy), threads)
     } else {
-        letterbox_typed::<f32>(py, image, out)
+        fill_typed::<f32>(py, &images, out, target, &planes(reverses, legacy), threads)
     }
 }
 
-fn letterbox_typed<T: Sample + numpy::Element>(
-    py: Python<'_>,
-    image: &Bound<'_, PyAny>,
-    out: &Bound<'_, PyAny>,
-) -> PyResult<f64> {
-    let image = image.cast::<PyArray3<u8>>()?.try_readonly()?;
-    let mut out = out.cast::<PyArray3<T>>()?.try_readwrite()?;
-    let source = Size { height: image.shape()[0], width: image.shape()[1] };
-    let target = Size { height: out.shape()[1], width: out.shape()[2] };
-    let (image, out) = (image.as_array(), out.as_slice_mut()?);
-    let scale = py.detach(|| {
-        let letterbox = prepared(source, target)?;
-        match rows(&image) {
-            Some(rows) => letterbox.fill(&rows, out)?,
-            None => letterbox.fill(&rows(&image.as_standard_layout().view()).unwrap_or_default(), out)?,
-        }
-        letterbox.pad(out)?;
-        Ok(letterbox.scale())
-    });
-    scale.map_err(to_py)
+fn planes<T: Float>(reverses: bool, legacy: bool) -> Format<T> {
+    if legacy { Format::legacy(reverses) } else { Format::planes(reverses) }
 }
 
-/// The rows of an image, unless their pixels do not lie one after the other.
-fn rows<'a>(image: &'a ArrayView3<'_, u8>) -> Option<Vec<&'a [u8]>> {
-    image.outer_iter().map(|row| row.to_slice()).collect()
+fn fill_typed<T: Sample + numpy::Element>(
+    py: Python<'_>,
+    images: &[Bound<'_, PyArray3<u8>>],
+    out: &Bound<'_, PyUntypedArray>,
+    target: Size,
+    format: &Format<T>,
+    threads: usize,
+) -> PyResult<Vec<f64>> {
+    let images = images.iter().map(PyArrayMethods::try_readonly).collect::<Result<Vec<_>, _>>().map_err(in_use)?;
+    let images: Vec<_> = images.iter().map(|image| image.as_array()).collect();
+    let mut out = out.cast::<PyArray4<T>>()?.try_readwrite().map_err(in_use)?;
+    let outs = out.as_slice_mut()?;
+    py.detach(|| {
+        let images: Vec<_> = images.iter().map(with_dense_rows).collect();
+        let rows: Vec<Vec<&[u8]>> = images.iter().map(rows).collect();
+        let prepared = images.iter().map(|image| {
+            let (height, width, _) = image.dim();
+            prepared(Size { height, width }, target)
+        });
+        let letterboxes = prepared.collect::<Result<Vec<_>, Error>>()?;
+        let scales = letterboxes.iter().map(|letterbox| letterbox.scale()).collect();
+        let size = outs.len() / images.len().max(1);
+        let jobs = letterboxes.iter().zip(&rows).zip(outs.chunks_mut(size.max(1)));
+        let jobs = jobs.map(|((letterbox, image), out)| Job { letterbox, image, out }).collect();
+        Letterbox::fill_batch(jobs, format, threads)?;
+        Ok(scales)
+    })
+    .map_err(to_py)
+}
+
+fn in_use(_: BorrowError) -> PyErr {
+    PyValueError::new_err(
+        "another thread is writing to the image or to out at the moment: give each thread an out of its own",
+    )
+}
+
+/// An image whose pixels lie one after the other in each row: itself, or a copy.
+fn with_dense_rows<'a>(image: &ArrayView3<'a, u8>) -> CowArray<'a, u8, Ix3> {
+    let is_dense = image.outer_iter().next().is_some_and(|row| row.to_slice().is_some());
+    if is_dense { (*image).into() } else { image.as_standard_layout().into_owned().into() }
+}
+
+fn rows<'a>(image: &'a CowArray<'_, u8, Ix3>) -> Vec<&'a [u8]> {
+    image.outer_iter().map(|row| row.to_slice().unwrap_or_default()).collect()
 }
 
 /// The letterbox of these sizes, with coefficients that may be known from earlier.

@@ -2,25 +2,26 @@
 //!
 //! ```text
 //! for each row of the target:
-//!     resize the two rows of the source that it is made of, unless they still are from the row before
-//!     blend them into bytes, one row for each channel
-//!     widen these into the planes of the network's input
+//!     sample it from the rows of the source: copied, halved or blended, as bytes, one row for each channel
+//!     write these as the numbers that the network takes, and the border beside them
 //! ```
 //!
 //! All of that happens in the nearest cache; what is read and written beyond it is the image and the input, once.
 
+mod exact;
+mod format;
 mod resize;
-mod sample;
+mod sampling;
 mod taps;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use crate::parallel::for_each;
 use crate::{Error, Level};
-use resize::{Columns, blend};
-use sample::{padding, widen};
-use taps::Tap;
+use format::Row;
+use sampling::{Sampler, Sampling};
 
-pub use sample::Sample;
+pub use format::{Float, Format, Sample};
 
 /// Grey level of the border.
 pub const PADDING: u8 = 114;
@@ -30,6 +31,9 @@ const MAX_SIDE: usize = 1 << 20;
 
 const CHANNELS: usize = 3;
 
+/// Parts for each thread: threads that are slower take fewer.
+const PARTS: usize = 4;
+
 /// How images of one size become inputs of one size.
 #[derive(Debug)]
 pub struct Letterbox {
@@ -37,8 +41,7 @@ pub struct Letterbox {
     target: Size,
     resized: Size,
     scale: f64,
-    columns: Columns,
-    rows: Vec<Tap>,
+    sampling: Sampling,
     level: Level,
 }
 
@@ -77,9 +80,7 @@ impl Letterbox {
         let scale = ratio(target.height, source.height).min(ratio(target.width, source.width));
         let resized = |side: usize| ((side as f64 * scale) as usize).max(1);
         let resized = Size { height: resized(source.height), width: resized(source.width) };
-        let columns = Columns::new(taps::of_columns(source.width, resized.width), source.width);
-        let rows = taps::of_rows(source.height, resized.height);
-        Ok(Self { source, target, resized, scale, columns, rows, level })
+        Ok(Self { source, target, resized, scale, sampling: Sampling::new(source, resized), level })
     }
 
     /// Network pixels per image pixel.
@@ -106,65 +107,67 @@ impl Letterbox {
         self.resized
     }
 
-    /// Writes an image, one slice for each row, into its part of `out`: three planes, in the order of its channels.
+    /// Writes the letterbox of an image, one slice for each row, into `out`.
     ///
     /// # Errors
     /// An image or an output of another size.
-    pub fn fill<T: Sample>(&self, image: &[&[u8]], out: &mut [T]) -> Result<(), Error> {
-        self.check_image(image)?;
-        let mut planes = self.planes(out)?;
-        let mut resized = [self.columns.scratch(), self.columns.scratch()];
-        let mut held = [None; 2];
-        let mut channels: [Vec<u8>; CHANNELS] = std::array::from_fn(|_| vec![0; resized[0].len()]);
-        for (row, Tap { sources, weights }) in self.rows.iter().enumerate() {
-            if held[1] == Some(sources[0]) {
-                resized.swap(0, 1);
-                held.swap(0, 1);
-            }
-            for ((resized, held), source) in resized.iter_mut().zip(&mut held).zip(sources) {
-                if *held != Some(*source) {
-                    self.columns.resize(self.level, image[*source], resized);
-                    *held = Some(*source);
-                }
-            }
-            let bytes = channels.each_mut().map(Vec::as_mut_slice);
-            blend(self.level, resized.each_ref().map(Vec::as_slice), *weights, bytes);
-            for (plane, bytes) in planes.iter_mut().zip(&channels) {
-                let samples = &mut plane[row * self.target.width..][..self.resized.width];
-                widen(self.level, &bytes[..self.resized.width], samples);
-            }
-        }
-        Ok(())
+    pub fn fill<T: Sample>(&self, image: &[&[u8]], out: &mut [T], format: &Format<T>) -> Result<(), Error> {
+        Self::fill_batch([Job { letterbox: self, image, out }].into(), format, 1)
     }
 
-    /// Writes the border into `out`: what the image does not cover.
+    /// Writes the letterboxes of all images, on up to `threads` threads.
     ///
     /// # Errors
-    /// An output of another size.
-    pub fn pad<T: Sample>(&self, out: &mut [T]) -> Result<(), Error> {
-        for plane in self.planes(out)? {
-            let (beside, below) = plane.split_at_mut(self.resized.height * self.target.width);
-            beside.chunks_exact_mut(self.target.width).for_each(|row| row[self.resized.width..].fill(padding()));
-            below.fill(padding());
+    /// An image or an output of another size; then nothing is written.
+    pub fn fill_batch<T: Sample>(jobs: Vec<Job<'_, T>>, format: &Format<T>, threads: usize) -> Result<(), Error> {
+        jobs.iter().try_for_each(Job::check)?;
+        let parts = if threads > 1 { PARTS.saturating_mul(threads).div_ceil(jobs.len().max(1)) } else { 1 };
+        let mut images: Vec<_> = jobs
+            .into_iter()
+            .map(|Job { letterbox, image, out }| (letterbox, image, format.rows(out, letterbox.target)))
+            .collect();
+        let mut tasks = Vec::new();
+        for (letterbox, image, rows) in &mut images {
+            let height = rows.len().div_ceil(parts);
+            for (part, rows) in rows.chunks_mut(height).enumerate() {
+                tasks.push((*letterbox, *image, part * height, rows));
+            }
         }
+        for_each(tasks.into_iter(), threads, |(letterbox, image, first, rows)| {
+            letterbox.fill_rows(image, first, rows, format);
+        });
         Ok(())
     }
 
-    fn planes<'a, T>(&self, out: &'a mut [T]) -> Result<[&'a mut [T]; CHANNELS], Error> {
-        let area = self.target.height * self.target.width;
-        let (actual, expected) = (out.len(), CHANNELS * area);
-        let mut planes = out.chunks_exact_mut(area);
-        match (planes.next(), planes.next(), planes.next()) {
-            (Some(first), Some(second), Some(third)) if actual == expected => Ok([first, second, third]),
-            _ => Err(Error::OutLength { actual, expected }),
+    fn fill_rows<T: Sample>(&self, image: &[&[u8]], first: usize, rows: &mut [Row<'_, T>], format: &Format<T>) {
+        let mut sampler = Sampler::new(&self.sampling, self.level, image, self.resized.width);
+        for (row, out) in (first..).zip(rows) {
+            let pixels = if row < self.resized.height { sampler.row(row) } else { [&[][..]; CHANNELS] };
+            format.write(self.level, pixels, out);
         }
     }
+}
 
-    fn check_image(&self, image: &[&[u8]]) -> Result<(), Error> {
-        let Size { height, width } = self.source;
-        if image.len() == height && image.iter().all(|row| row.len() == CHANNELS * width) {
-            return Ok(());
+/// An image, and where its letterbox is to be written.
+#[derive(Debug)]
+pub struct Job<'a, T> {
+    /// How.
+    pub letterbox: &'a Letterbox,
+    /// Three bytes for each pixel.
+    pub image: &'a [&'a [u8]],
+    /// A network's input.
+    pub out: &'a mut [T],
+}
+
+impl<T> Job<'_, T> {
+    fn check(&self) -> Result<(), Error> {
+        let Letterbox { source: Size { height, width }, target, .. } = *self.letterbox;
+        if self.image.len() != height || self.image.iter().any(|row| row.len() != CHANNELS * width) {
+            return Err(Error::OtherImage { height, width });
         }
-        Err(Error::OtherImage { height, width })
+        match (self.out.len(), CHANNELS * target.height * target.width) {
+            (actual, expected) if actual == expected => Ok(()),
+            (actual, expected) => Err(Error::OutLength { actual, expected }),
+        }
     }
 }

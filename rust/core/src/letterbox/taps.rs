@@ -36,12 +36,17 @@ pub(super) fn of_columns(source: usize, target: usize) -> Vec<Tap> {
     (0..target).map(tap).collect()
 }
 
-/// One tap for each target row.
+/// One tap for each target row. A row without weight is no other than the one with all of it, so it need not be read.
 pub(super) fn of_rows(source: usize, target: usize) -> Vec<Tap> {
     let inside = |row: isize| row.clamp(0, source as isize - 1) as usize;
     let tap = |row| {
         let (first, fraction) = position(row, source, target);
-        Tap { sources: [inside(first), inside(first + 1)], weights: weights(fraction) }
+        let (first, second, weights) = (inside(first), inside(first + 1), weights(fraction));
+        match weights {
+            [_, 0] => Tap { sources: [first; 2], weights },
+            [0, _] => Tap { sources: [second; 2], weights },
+            _ => Tap { sources: [first, second], weights },
+        }
     };
     (0..target).map(tap).collect()
 }
@@ -74,6 +79,12 @@ mod tests {
         let columns = [tap([0, 1], [2048, 0]), inner[0], inner[1], tap([0, 1], [0, 2048])];
         let rows = [tap([0, 0], [512, 1536]), inner[0], inner[1], tap([1, 1], [1536, 512])];
         assert_eq!((of_columns(2, 4), of_rows(2, 4)), (columns.to_vec(), rows.to_vec()));
+    }
+
+    #[test]
+    fn a_row_without_weight_is_not_read() {
+        let tap = |source| Tap { sources: [source; 2], weights: [2048, 0] };
+        assert_eq!(of_rows(9, 3), [1, 4, 7].map(tap));
     }
 
     #[test]

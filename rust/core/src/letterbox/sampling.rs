@@ -1,0 +1,110 @@
+//! From the rows of an image to a row of the resized one.
+
+use super::exact::{halve, split};
+use super::resize::{Columns, blend};
+use super::taps::{self, Tap};
+use super::{CHANNELS, Size};
+use crate::Level;
+
+/// How images of one size become images of another.
+#[derive(Clone, Debug)]
+pub(super) enum Sampling {
+    Copy,
+    Halve,
+    Blend { columns: Columns, rows: Vec<Tap> },
+}
+
+/// One row for each channel.
+type Channels<T> = [Vec<T>; CHANNELS];
+
+fn channels<T: Copy + Default>(width: usize) -> Channels<T> {
+    std::array::from_fn(|_| vec![T::default(); width])
+}
+
+fn slices<T>(channels: &mut Channels<T>) -> [&mut [T]; CHANNELS] {
+    channels.each_mut().map(Vec::as_mut_slice)
+}
+
+impl Sampling {
+    pub(super) fn new(source: Size, resized: Size) -> Self {
+        if source == resized {
+            return Self::Copy;
+        }
+        if source == (Size { height: 2 * resized.height, width: 2 * resized.width }) {
+            return Self::Halve;
+        }
+        let columns = Columns::new(taps::of_columns(source.width, resized.width), source.width);
+        Self::Blend { columns, rows: taps::of_rows(source.height, resized.height) }
+    }
+}
+
+/// Makes rows of a resized image, best from top to bottom.
+pub(super) struct Sampler<'a> {
+    sampling: &'a Sampling,
+    level: Level,
+    image: &'a [&'a [u8]],
+    /// The row that was made.
+    bytes: Channels<u8>,
+    /// To halve: two rows of the image.
+    wide: [Channels<u8>; 2],
+    /// To blend: the last two rows of the image that were resized, and which they are.
+    resized: [Channels<u16>; 2],
+    held: [Option<usize>; 2],
+}
+
+impl<'a> Sampler<'a> {
+    pub(super) fn new(sampling: &'a Sampling, level: Level, image: &'a [&'a [u8]], width: usize) -> Self {
+        let (wide, narrow) = match sampling {
+            Sampling::Copy => (0, 0),
+            Sampling::Halve => (2 * width, 0),
+            Sampling::Blend { .. } => (0, width),
+        };
+        Self {
+            sampling,
+            level,
+            image,
+            bytes: channels(width),
+            wide: [channels(wide), channels(wide)],
+            resized: [channels(narrow), channels(narrow)],
+            held: [None; 2],
+        }
+    }
+
+    /// The row of that number, one slice for each channel.
+    pub(super) fn row(&mut self, row: usize) -> [&[u8]; CHANNELS] {
+        match self.sampling {
+            Sampling::Copy => split(self.level, self.image[row], slices(&mut self.bytes)),
+            Sampling::Halve => self.halve(row),
+            Sampling::Blend { columns, rows } => self.blend(columns, rows[row]),
+        }
+        self.bytes.each_ref().map(Vec::as_slice)
+    }
+
+    fn halve(&mut self, row: usize) {
+        for (wide, source) in self.wide.iter_mut().zip(&self.image[2 * row..]) {
+            split(self.level, source, slices(wide));
+        }
+        let [upper, lower] = &self.wide;
+        for ((bytes, upper), lower) in self.bytes.iter_mut().zip(upper).zip(lower) {
+            halve(self.level, [upper, lower], bytes);
+        }
+    }
+
+    fn blend(&mut self, columns: &Columns, Tap { sources: [first, second], weights }: Tap) {
+        let places = [self.hold(columns, first, second), self.hold(columns, second, first)];
+        for (channel, bytes) in self.bytes.iter_mut().enumerate() {
+            blend(self.level, places.map(|place| self.resized[place][channel].as_slice()), weights, bytes);
+        }
+    }
+
+    /// Where a row of the image lies resized: where it did already, or else where the `other` one does not.
+    fn hold(&mut self, columns: &Columns, source: usize, other: usize) -> usize {
+        if let Some(place) = self.held.iter().position(|held| *held == Some(source)) {
+            return place;
+        }
+        let place = usize::from(self.held[0] == Some(other));
+        columns.resize(self.level, self.image[source], slices(&mut self.resized[place]));
+        self.held[place] = Some(source);
+        place
+    }
+}

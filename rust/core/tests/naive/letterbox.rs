@@ -1,0 +1,85 @@
+//! The naive twin of the letterbox, which follows OpenCV's arithmetic pixel by pixel.
+
+use yoloxfast_core::{Letterbox, PADDING, Size};
+
+/// Where a target coordinate lies: the source coordinate before it, and the fraction beyond.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "small numbers")]
+fn position(target: usize, source_side: usize, target_side: usize) -> (i64, f32) {
+    let scale = 1.0 / (target_side as f64 / source_side as f64);
+    let position = ((target as f64 + 0.5) * scale - 0.5) as f32;
+    (position.floor() as i64, position - position.floor())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "at most 2048")]
+fn weight(fraction: f32) -> i64 {
+    (fraction * 2048.0).round_ties_even() as i64
+}
+
+/// A pixel of the resized image.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "small numbers"
+)]
+fn naive_pixel(image: &[u8], source: Size, target: Size, row: usize, column: usize, channel: usize) -> u8 {
+    if source == (Size { height: 2 * target.height, width: 2 * target.width }) {
+        let at = |row: usize, column: usize| u32::from(image[3 * (row * source.width + column) + channel]);
+        let (row, column) = (2 * row, 2 * column);
+        return ((at(row, column) + at(row, column + 1) + at(row + 1, column) + at(row + 1, column + 1) + 2) >> 2)
+            as u8;
+    }
+    let (x, mut x_fraction) = position(column, source.width, target.width);
+    let (y, y_fraction) = position(row, source.height, target.height);
+    let last = source.width as i64 - 1;
+    if x < 0 || x >= last {
+        x_fraction = 0.0;
+    }
+    let x = x.clamp(0, last);
+    let across = |y: i64| {
+        let row = y.clamp(0, source.height as i64 - 1) as usize;
+        let at = |x: i64| i64::from(image[3 * (row * source.width + x.min(last) as usize) + channel]);
+        (at(x) * weight(1.0 - x_fraction) + at(x + 1) * weight(x_fraction)) >> 4
+    };
+    let blended = ((across(y) * weight(1.0 - y_fraction)) >> 16) + ((across(y + 1) * weight(y_fraction)) >> 16);
+    ((blended + 2) >> 2) as u8
+}
+
+/// The bytes of an input, plane by plane.
+pub(crate) fn naive_letterbox(image: &[u8], letterbox: &Letterbox) -> Vec<u8> {
+    let (target, resized) = (letterbox.target(), letterbox.resized());
+    let mut out = vec![PADDING; 3 * target.height * target.width];
+    for channel in 0..3 {
+        for row in 0..resized.height {
+            for column in 0..resized.width {
+                out[(channel * target.height + row) * target.width + column] =
+                    naive_pixel(image, letterbox.source(), resized, row, column, channel);
+            }
+        }
+    }
+    out
+}
+
+/// The same, pixel by pixel.
+pub(crate) fn interleaved(planes: &[u8]) -> Vec<u8> {
+    let area = planes.len() / 3;
+    (0..area).flat_map(|pixel| [0, 1, 2].map(|plane| planes[plane * area + pixel])).collect()
+}
+
+/// The same, planes in opposite order.
+pub(crate) fn reversed(planes: &[u8]) -> Vec<u8> {
+    planes.chunks(planes.len() / 3).rev().flatten().copied().collect()
+}
+
+/// What `ValTransform(legacy=True)` of YOLOX makes of planes of red, green and blue.
+#[expect(clippy::cast_possible_truncation, reason = "NumPy rounds to float32 after each step")]
+pub(crate) fn legacy(planes: &[u8]) -> Vec<f32> {
+    let numbers = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
+    let of_plane = |(plane, (mean, deviation)): (&[u8], (f64, f64))| -> Vec<f32> {
+        plane
+            .iter()
+            .map(|byte| ((f64::from((f64::from(f32::from(*byte) / 255.0) - mean) as f32)) / deviation) as f32)
+            .collect()
+    };
+    planes.chunks(planes.len() / 3).zip(numbers).flat_map(of_plane).collect()
+}

@@ -1,0 +1,135 @@
+"""What `letterbox` and `letterbox_batch` refuse, and what they say then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from yoloxfast import letterbox, letterbox_batch
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("image", "error", "message"),
+    [
+        (None, TypeError, "imread returns None"),
+        ("photo.jpg", TypeError, "got str: read files with cv2.imread"),
+        ([[1, 2, 3]], TypeError, "got list"),
+        (np.zeros((4, 4, 3), np.float32), TypeError, "must be uint8 .* got float32"),
+        (np.zeros((4, 4, 3), np.int8), TypeError, "got int8"),
+        (np.zeros((4, 4, 3), bool), TypeError, "got bool"),
+        (np.zeros((4, 4), np.uint8), ValueError, "grey .*COLOR_GRAY2BGR"),
+        (np.zeros((4, 4, 4), np.uint8), ValueError, "four channels .*COLOR_BGRA2BGR"),
+        (np.zeros((4, 4, 1), np.uint8), ValueError, r"got \(4, 4, 1\)"),
+        (np.zeros((1, 4, 4, 3), np.uint8), ValueError, r"got \(1, 4, 4, 3\)"),
+        (np.zeros(3, np.uint8), ValueError, r"got \(3,\)"),
+        (np.zeros((0, 4, 3), np.uint8), ValueError, "empty"),
+        (np.zeros((4, 0, 3), np.uint8), ValueError, "empty"),
+        (np.broadcast_to(np.uint8(5), (1, 2**31 - 1, 3)), ValueError, "too large for OpenCV"),
+        (np.broadcast_to(np.uint8(5), (2**20, 2**20, 3)), ValueError, "too large for OpenCV"),
+        (np.broadcast_to(np.uint8(5), (2**21, 1, 3)), ValueError, "too large for OpenCV"),
+    ],
+)
+def test_letterbox_refuses_what_is_no_colour_image(image: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        letterbox(image, (64, 64))
+    with pytest.raises(error, match=f"image 1 .*{message}"):
+        letterbox_batch([IMAGE, image], (64, 64))
+
+
+@pytest.mark.parametrize("size", [(0, 64), (64, 64, 3), (64,), (-1, 64)])
+def test_a_size_is_two_sides(size: Any) -> None:
+    with pytest.raises(ValueError, match=r"size must be \(height, width\) in pixels, both at least 1, got"):
+        letterbox(IMAGE, size)
+
+
+@pytest.mark.parametrize("size", [64, (64, 64.0), "large", None])
+def test_a_size_is_in_whole_pixels(size: Any) -> None:
+    with pytest.raises(TypeError, match=r"size must be \(height, width\) in whole pixels, got"):
+        letterbox(IMAGE, size)
+
+
+def test_a_size_has_a_limit() -> None:
+    with pytest.raises(ValueError, match="input has 1048577x1 pixels, expected sides from 1 to 1048576"):
+        letterbox(IMAGE, (2**20 + 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("out", "error", "message"),
+    [
+        (np.zeros((3, 32, 64), np.float32), ValueError, r"out must be \(3, 64, 64\), .* got \(3, 32, 64\) of float32"),
+        (
+            np.zeros((64, 64, 3), np.float32),
+            ValueError,
+            r"or \(64, 64, 3\) if it is uint8, got \(64, 64, 3\) of float32",
+        ),
+        (np.zeros((1, 3, 64, 64), np.uint8), ValueError, r"got \(1, 3, 64, 64\) of uint8"),
+        (np.zeros((3, 64, 64)), TypeError, "float32, float16 or uint8, got float64"),
+        (np.zeros((3, 64, 64), np.int8), TypeError, "got int8"),
+        ([], TypeError, "got list"),
+        (np.broadcast_to(np.float32(0), (3, 64, 64)), ValueError, "read-only"),
+    ],
+)
+def test_an_out_is_an_input_of_that_size(out: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        letterbox(IMAGE, (64, 64), out=out)
+
+
+def test_the_out_of_a_batch_has_room_for_each_image() -> None:
+    with pytest.raises(ValueError, match=r"out must be \(2, 3, 64, 64\), .* got \(3, 3, 64, 64\) of float32"):
+        letterbox_batch([IMAGE, IMAGE], (64, 64), out=np.zeros((3, 3, 64, 64), np.float32))
+
+
+@pytest.mark.parametrize("images", [None, 5])
+def test_a_batch_is_several_images(images: Any) -> None:
+    with pytest.raises(TypeError, match="images must be several images, got"):
+        letterbox_batch(images, (64, 64))
+
+
+def test_one_image_is_no_batch() -> None:
+    with pytest.raises(ValueError, match=r"image 0 must be .* got grey"):
+        letterbox_batch(IMAGE, (64, 64))
+
+
+def test_an_image_cannot_be_written_over() -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+    with pytest.raises(ValueError, match="out shares memory with the image"):
+        letterbox(image, (64, 64), out=image)
+    with pytest.raises(ValueError, match="out shares memory with the image"):
+        letterbox(image[:20, 5:], (64, 64), out=image)
+
+
+def test_a_view_that_reverses_channels_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"reverses its channels: pass np\.ascontiguousarray\(image\), or .*color='rgb'"
+    ):
+        letterbox(IMAGE[..., ::-1], (64, 64))
+
+
+@pytest.mark.parametrize("color", ["BGR", "grey", None, 1, ["rgb"]])
+def test_a_color_is_an_order_of_channels(color: Any) -> None:
+    with pytest.raises(ValueError, match=r"color is .*, expected 'bgr' or 'rgb'"):
+        letterbox(IMAGE, (64, 64), color=color)
+
+
+def test_legacy_values_are_no_bytes() -> None:
+    with pytest.raises(ValueError, match="out is uint8, but legacy values are fractions"):
+        letterbox(IMAGE, (64, 64), out=np.zeros((3, 64, 64), np.uint8), legacy=True)
+
+
+@pytest.mark.parametrize(("threads", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (None, TypeError)])
+def test_threads_are_at_least_one(threads: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="threads"):
+        letterbox(IMAGE, (64, 64), threads=threads)
+
+
+def test_what_is_refused_leaves_out_as_it_was() -> None:
+    out = np.full((2, 3, 64, 64), 7, np.float32)
+    with pytest.raises(ValueError, match="image 1"):
+        letterbox_batch([IMAGE, IMAGE[:0]], (64, 64), out=out)
+    with pytest.raises(ValueError, match="color"):
+        letterbox_batch([IMAGE, IMAGE], (64, 64), out=out, color="grey")  # type: ignore[arg-type]
+    assert (out == 7).all()
