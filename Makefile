@@ -9,6 +9,7 @@ INSTALLED := $(VENV)/.installed
 SOURCES := pyproject.toml Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= letterbox nms postprocess
 FUZZ_FLAGS := --cfg fuzzing -Cdebug-assertions -Ccodegen-units=1 -Cpasses=sancov-module \
 	-Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 	-Cllvm-args=-sanitizer-coverage-pc-table
@@ -59,7 +60,7 @@ bench-core:
 # Searches for inputs on which the core and its naive twin differ, with the stable compiler (so without a sanitizer).
 fuzz:
 	cd rust/fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --release --target $(HOST)
-	for target in nms postprocess; do \
+	for target in $(FUZZ_TARGETS); do \
 		mkdir -p rust/fuzz/corpus/$$target rust/fuzz/artifacts && rust/fuzz/target/$(HOST)/release/$$target \
 			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=20 -print_final_stats=1 \
 			-artifact_prefix=rust/fuzz/artifacts/ rust/fuzz/corpus/$$target || exit 1; \
