@@ -14,13 +14,26 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from yoloxfast.preprocessing import Color
 
-def expected(model: Path, image: NDArray[np.uint8], size: tuple[int, int], **options: Any) -> Detections:
+
+DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+
+
+def expected(
+    model: Path,
+    image: NDArray[np.uint8],
+    size: tuple[int, int],
+    *,
+    color: Color = "bgr",
+    legacy: bool = False,
+    **options: Any,
+) -> Detections:
     session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
     (network_input,) = session.get_inputs()
-    tensor, scale = reference.letterbox(image, size)
-    dtype = np.float16 if network_input.type == "tensor(float16)" else np.float32
-    batch = network_input.shape[0] if isinstance(network_input.shape[0], int) else 1
-    (raw,) = session.run(None, {network_input.name: np.stack([tensor.astype(dtype)] * batch)})
+    batch, *shape = network_input.shape
+    tensor = np.empty(shape, DTYPES[network_input.type])
+    _, scale = reference.letterbox(image, size, out=tensor, color=color, legacy=legacy)
+    (raw,) = session.run(None, {network_input.name: np.stack([tensor] * (batch if isinstance(batch, int) else 1))})
     strides = (8, 16, 32) if raw.shape[1] % 21 == 0 else (8, 16, 32, 64)
     return reference.postprocess(raw[0], size, strides, scale=scale, **options)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yoloxfast import letterbox, letterbox_batch, reference
+from yoloxfast import Letterbox, letterbox, letterbox_batch, reference
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -138,13 +138,47 @@ def test_letterbox_overwrites_all_of_out(dtype: type[np.floating[Any]]) -> None:
     assert np.isnan(out[0]).all()
 
 
-@pytest.mark.parametrize("form", ["float32", "uint8 pixels"])
-def test_an_out_that_is_used_again_has_nothing_left_of_other_images(form: str) -> None:
-    size, out, expected = (64, 96), empty(form, (64, 96)), empty(form, (64, 96))
-    for shape in [(64, 96), (30, 20), (20, 30), (20, 30), (5, 200), (64, 96)]:
-        letterbox(random_image(*shape), size, out=out)
-        reference.letterbox(random_image(*shape), size, out=expected)
-        np.testing.assert_array_equal(out, expected)
+@pytest.mark.parametrize("form", ["float32", "float16", "uint8", "uint8 pixels"])
+def test_a_letterbox_leaves_nothing_of_the_image_before(form: str) -> None:
+    size, expected = (64, 96), empty(form, (64, 96))
+    write = Letterbox(empty(form, size))
+    assert write.size == size
+    for shape in [(64, 96), (30, 20), (20, 30), (20, 30), (5, 200), (64, 96), (1, 1)]:
+        for legacy in (False, "float" in form):
+            image = random_image(*shape)
+            scale = write(image, color="rgb", legacy=legacy, threads=2)
+            assert scale == reference.letterbox(image, size, out=expected, color="rgb", legacy=legacy)[1]
+            np.testing.assert_array_equal(write.out, expected)
+
+
+def test_a_letterbox_writes_the_border_once_per_size() -> None:
+    write = Letterbox(empty("float32", (64, 96)))
+    write(random_image(20, 90))
+    write.out[:] = -1
+    write(random_image(20, 90))
+    assert (write.out[:, 21:] == -1).all()
+    write(random_image(20, 91))
+    assert (write.out[:, 21:] == 114).all()
+
+
+def test_a_letterbox_writes_the_border_again_after_an_error() -> None:
+    write = Letterbox(empty("float32", (64, 96)))
+    image = random_image(20, 90)
+    write(image)
+    for bad in ({"color": "grey"}, {"threads": 0}):
+        with pytest.raises(ValueError, match="expected"):
+            write(image, **bad)
+        write(image)
+        np.testing.assert_array_equal(write.out, reference.letterbox(image, (64, 96))[0])
+
+
+def test_threads_take_turns_at_a_letterbox() -> None:
+    images, size = [random_image(2000, 3000), random_image(3000, 2000)], (640, 640)
+    write = Letterbox(np.empty((3, *size), np.float32))
+    with ThreadPoolExecutor(4) as threads:
+        scales = list(threads.map(write, images * 10))
+    assert scales == [640 / 3000] * 20
+    assert any(np.array_equal(write.out, reference.letterbox(image, size)[0]) for image in images)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])

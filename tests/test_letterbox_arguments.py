@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from yoloxfast import letterbox, letterbox_batch
+from yoloxfast import Letterbox, letterbox, letterbox_batch
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
 
@@ -64,7 +64,7 @@ def test_a_size_has_a_limit() -> None:
         (
             np.zeros((64, 64, 3), np.float32),
             ValueError,
-            r"or \(64, 64, 3\) if it is uint8, got \(64, 64, 3\) of float32",
+            r"or \(height, width, 3\) if it is uint8, got \(64, 64, 3\) of float32",
         ),
         (np.zeros((1, 3, 64, 64), np.uint8), ValueError, r"got \(1, 3, 64, 64\) of uint8"),
         (np.zeros((3, 64, 64)), TypeError, "float32, float16 or uint8, got float64"),
@@ -76,6 +76,30 @@ def test_a_size_has_a_limit() -> None:
 def test_an_out_is_an_input_of_that_size(out: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         letterbox(IMAGE, (64, 64), out=out)
+
+
+@pytest.mark.parametrize(
+    ("out", "error", "message"),
+    [
+        (
+            np.zeros((64, 64, 3), np.float32),
+            ValueError,
+            r"or \(height, width, 3\) if it is uint8, got \(64, 64, 3\) of float32",
+        ),
+        (np.zeros((1, 3, 64, 64), np.float32), ValueError, r"got \(1, 3, 64, 64\)"),
+        (np.zeros(5, np.float32), ValueError, r"got \(5,\)"),
+        (np.zeros((), np.float32), ValueError, r"got \(\)"),
+        (np.zeros((3, 64, 64)), TypeError, "float32, float16 or uint8, got float64"),
+        (None, TypeError, "got NoneType"),
+        ([[[1.0]]], TypeError, "got list"),
+        (np.broadcast_to(np.float32(0), (3, 64, 64)), ValueError, "read-only"),
+        (np.zeros((3, 64, 128), np.float32)[..., ::2], ValueError, "out is not C-contiguous"),
+        (np.zeros((3, 0, 64), np.float32), ValueError, "both at least 1"),
+    ],
+)
+def test_a_letterbox_needs_an_input_that_lasts(out: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Letterbox(out)
 
 
 def test_the_out_of_a_batch_has_room_for_each_image() -> None:

@@ -27,6 +27,7 @@ def build(
     batch: int | str = 1,
     strides: tuple[int, ...] = (8, 16, 32),
     dtype: type[np.floating[Any]] = np.float32,
+    input_dtype: type[np.generic] | None = None,
     sigmoid: bool = True,
     decoded: bool = False,
     rank: int = 3,
@@ -45,8 +46,13 @@ def build(
         return name
 
     image = "image"
+    input_type = onnx_type
+    if input_dtype is not None:
+        input_type = helper.np_dtype_to_tensor_dtype(np.dtype(input_dtype))
+        nodes.append(helper.make_node("Cast", [image], ["cast"], to=onnx_type))
+        image = "cast"
     if channels_last:
-        nodes.append(helper.make_node("Transpose", ["image"], ["planes"], perm=[0, 3, 1, 2]))
+        nodes.append(helper.make_node("Transpose", [image], ["planes"], perm=[0, 3, 1, 2]))
         image = "planes"
     for stride in strides:
         spread = random.normal(0, 1, (columns, 3, 1, 1)) * 3 / 255
@@ -85,7 +91,7 @@ def build(
     graph = helper.make_graph(
         nodes,
         "toy",
-        [helper.make_tensor_value_info("image", onnx_type, input_shape)],
+        [helper.make_tensor_value_info("image", input_type, input_shape)],
         [helper.make_tensor_value_info(f"out{number}", onnx_type, [None] * rank) for number in range(outputs)],
         weights,
     )

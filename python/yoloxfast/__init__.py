@@ -9,7 +9,7 @@ from yoloxfast.detections import Detection, Detections
 from yoloxfast.detector import Detector
 from yoloxfast.errors import EngineError, MissingDependencyError, ModelError
 from yoloxfast.postprocessing import PostProcessor, nms
-from yoloxfast.preprocessing import letterbox, letterbox_batch
+from yoloxfast.preprocessing import Letterbox, letterbox, letterbox_batch
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -19,6 +19,7 @@ __all__ = [
     "Detections",
     "Detector",
     "EngineError",
+    "Letterbox",
     "MissingDependencyError",
     "ModelError",
     "PostProcessor",

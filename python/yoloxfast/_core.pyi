@@ -43,6 +43,7 @@ def letterbox(
     interleaved: bool,
     reverses: bool,
     legacy: bool,
+    border: bool,
     threads: int,
 ) -> list[float]: ...
 def count_anchors(height: int, width: int, strides: Sequence[int]) -> int: ...

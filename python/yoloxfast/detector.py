@@ -9,7 +9,6 @@ import numpy as np
 from yoloxfast._core import BOX_COLUMNS
 from yoloxfast.classes import checked_names, resolve_classes
 from yoloxfast.postprocessing import PostProcessor
-from yoloxfast.preprocessing import PADDING, letterbox
 
 if TYPE_CHECKING:
     import os
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from yoloxfast.preprocessing import Color
 
 __all__ = ["Detector"]
+
+_PIXEL = np.zeros((1, 1, 3), np.uint8)
 
 
 class Detector:
@@ -180,7 +181,7 @@ class Detector:
         if n < 1:
             raise ValueError(f"n is {n}, expected at least 1 run")
         with self.backend.execution_context() as context:
-            context.input[...] = PADDING
+            self._letterbox(_PIXEL, context)
             for _ in range(n):
                 context.run()
 
@@ -201,9 +202,7 @@ class Detector:
         self.close()
 
     def _letterbox(self, image: NDArray[Any], context: ExecutionContext) -> float:
-        out = context.input[0]
-        _, scale = letterbox(image, self.input_size, out=out, color=self._color, legacy=self._legacy)
-        return scale
+        return context.letterboxes[0](image, color=self._color, legacy=self._legacy)
 
     def _postprocess(
         self,
@@ -226,7 +225,7 @@ class Detector:
     def _check_options(self) -> None:
         """Try them on a pixel, and on an output in which nothing passes: that says now what is wrong with them."""
         with self.backend.execution_context() as context:
-            self._letterbox(np.zeros((1, 1, 3), np.uint8), context)
+            self._letterbox(_PIXEL, context)
         nothing = np.full((self.backend.head.num_anchors, BOX_COLUMNS + self.num_classes), -1, np.float32)
         self._postprocess(nothing, 1.0)
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from yoloxfast import _core
+from yoloxfast.checks import checked_size
 from yoloxfast.classes import checked_names, default_names, resolve_classes
 from yoloxfast.detections import Detections
-from yoloxfast.preprocessing import checked_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

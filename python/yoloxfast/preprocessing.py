@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import operator
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from yoloxfast import _core
+from yoloxfast.checks import check_image, checked_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
 
     Color = Literal["bgr", "rgb"]
 
-_LARGEST_SIDE = 2**20
-_MOST_PIXELS = 2**30
-
-__all__ = ["PADDING", "check_image", "checked_size", "letterbox", "letterbox_batch"]
+__all__ = ["PADDING", "Letterbox", "letterbox", "letterbox_batch"]
 
 PADDING = 114
 """Grey level of the border, in all three channels."""
@@ -50,8 +48,8 @@ def letterbox(
         Height and width of the network's input in pixels.
     out : ndarray, optional
         Where to write the result, such as one image of a network's input: `out=batch[0]`. Planes, (3, height, width),
-        of float32, float16 or uint8, or pixels, (height, width, 3), of uint8. If it is used again for images of one
-        size, its border is only read.
+        of float32, float16 or uint8, or pixels, (height, width, 3), of uint8. To use one again and again, make a
+        `Letterbox` of it.
     color : {"bgr", "rgb"}, default "bgr"
         Order of the channels in `image`; the network gets its own order.
     legacy : bool, default False
@@ -84,7 +82,7 @@ def letterbox(
         out = np.empty((3, height, width), np.float32)
     else:
         _check_out(out, (3, height, width), (height, width, 3))
-    return out, _fill([image], (height, width), out[None], color, legacy, threads)[0]
+    return out, _fill([image], out[None], out.shape != (3, height, width), color, legacy, threads)[0]
 
 
 def letterbox_batch(
@@ -139,11 +137,84 @@ def letterbox_batch(
         out = np.empty(planes, np.float32)
     else:
         _check_out(out, planes, (len(batch), height, width, 3))
-    return out, _fill(batch, (height, width), out, color, legacy, threads)
+    return out, _fill(batch, out, out.shape != planes, color, legacy, threads)
+
+
+class Letterbox:
+    """One image of a network's input that images are written into again and again.
+
+    The border is written once for each size of images, not with each image: nobody else may write into `out`. Threads
+    take turns.
+
+    Parameters
+    ----------
+    out : ndarray, C-contiguous
+        (3, height, width) of float32, float16 or uint8, or (height, width, 3) of uint8, such as one image of the
+        page-locked buffer that an engine reads: `Letterbox(batch[0])`.
+
+    Attributes
+    ----------
+    out : ndarray
+    size : (int, int)
+        Height and width of the network's input in pixels.
+
+    Raises
+    ------
+    TypeError
+        `out` is of no dtype that networks take.
+    ValueError
+        `out` has another shape, is read-only, or is not C-contiguous.
+
+    Examples
+    --------
+    >>> write = yoloxfast.Letterbox(np.empty((3, 640, 640), np.float32))
+    >>> scale = write(cv2.imread("street.jpg"))
+    >>> raw = session.run(None, {"images": write.out[None]})[0]
+    """
+
+    def __init__(self, out: NDArray[Any]) -> None:
+        _check_buffer(out)
+        match out.shape:
+            case (3, height, width):
+                self._interleaved = False
+            case (height, width, 3) if out.dtype == np.uint8:
+                self._interleaved = True
+            case _:
+                raise ValueError(_expected_out("(3, height, width)", "(height, width, 3)", out))
+        self.size = checked_size((height, width))
+        if not (out.flags.c_contiguous and out.flags.aligned):
+            raise ValueError("out is not C-contiguous: pass np.empty(shape, dtype), or one image of a batch")
+        self.out = out
+        self._bordered_for: object = None
+        self._turn = Lock()
+
+    def __call__(self, image: NDArray[Any], *, color: Color = "bgr", legacy: bool = False, threads: int = 1) -> float:
+        """Write an image into `out`: what `letterbox` does, with the same parameters and errors.
+
+        Returns
+        -------
+        scale : float
+            Network pixels per image pixel.
+        """
+        check_image(image)
+        image_and_border = (image.shape, bool(legacy))
+        with self._turn:
+            border = self._bordered_for != image_and_border
+            self._bordered_for = None
+            [scale] = _fill([image], self.out[None], self._interleaved, color, legacy, threads, border=border)
+            self._bordered_for = image_and_border
+        return scale
 
 
 def _fill(
-    images: list[NDArray[Any]], size: tuple[int, int], out: NDArray[Any], color: Color, legacy: bool, threads: int
+    images: list[NDArray[Any]],
+    out: NDArray[Any],
+    interleaved: bool,
+    color: Color,
+    legacy: bool,
+    threads: int,
+    *,
+    border: bool = True,
 ) -> list[float]:
     """Write the letterbox of each image into `out`; the images have been checked, and shape and dtype of `out`."""
     for image in images:
@@ -152,49 +223,13 @@ def _fill(
         raise ValueError(f"color is {color!r}, expected 'bgr' or 'rgb'")
     if legacy and out.dtype == np.uint8:
         raise ValueError("out is uint8, but legacy values are fractions, some below 0: expected float32 or float16")
-    interleaved = out.shape[1:] != (3, *size)
-    reverses = (color == "rgb") != bool(legacy)
-    options = (interleaved, reverses, bool(legacy), threads)
+    options = (interleaved, (color == "rgb") != bool(legacy), bool(legacy), border, threads)
     if out.flags.c_contiguous and out.flags.aligned:
         return _core.letterbox(images, out, *options)
     dense = np.empty(out.shape, out.dtype)
     scales = _core.letterbox(images, dense, *options)
     out[...] = dense
     return scales
-
-
-def check_image(image: Any, name: str = "image") -> None:
-    """Raise `TypeError` or `ValueError`, saying what to do, unless this is a colour image."""
-    if image is None:
-        raise TypeError(f"{name} is None: cv2.imread returns None for a file that it cannot read")
-    if not isinstance(image, np.ndarray):
-        raise TypeError(f"{name} must be a NumPy array, got {type(image).__name__}: read files with cv2.imread")
-    if image.dtype != np.uint8:
-        raise TypeError(f"{name} must be uint8 with values 0..255, got {image.dtype}")
-    expected = f"{name} must be (height, width, 3)"
-    if image.ndim == 2:  # noqa: PLR2004
-        raise ValueError(f"{expected}, got grey {image.shape}: cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)")
-    if image.ndim == 3 and image.shape[2] == 4:  # noqa: PLR2004
-        raise ValueError(f"{expected}, got four channels {image.shape}: cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)")
-    if image.ndim != 3 or image.shape[2] != 3:  # noqa: PLR2004
-        raise ValueError(f"{expected}, got {image.shape}")
-    if image.size == 0:
-        raise ValueError(f"{name} is empty: {image.shape}")
-    height, width, _ = image.shape
-    if max(height, width) > _LARGEST_SIDE or height * width > _MOST_PIXELS:
-        raise ValueError(f"{name} is too large for OpenCV, 2**20 a side and 2**30 pixels: {image.shape}")
-
-
-def checked_size(size: Any) -> tuple[int, int]:
-    """Return `size` as two ints if it is a height and a width in pixels, else raise `TypeError` or `ValueError`."""
-    try:
-        sides = tuple(operator.index(side) for side in size)
-    except TypeError:
-        raise TypeError(f"size must be (height, width) in whole pixels, got {size!r}") from None
-    if len(sides) != 2 or min(sides) < 1:  # noqa: PLR2004
-        raise ValueError(f"size must be (height, width) in pixels, both at least 1, got {size!r}")
-    height, width = sides
-    return height, width
 
 
 def _check_views(image: NDArray[Any], out: NDArray[Any]) -> None:
@@ -208,10 +243,18 @@ def _check_views(image: NDArray[Any], out: NDArray[Any]) -> None:
 
 
 def _check_out(out: Any, planes: tuple[int, ...], pixels: tuple[int, ...]) -> None:
+    _check_buffer(out)
+    if out.shape != planes and (out.shape != pixels or out.dtype != np.uint8):
+        raise ValueError(_expected_out(planes, pixels, out))
+
+
+def _check_buffer(out: Any) -> None:
     if not isinstance(out, np.ndarray) or out.dtype not in (np.float32, np.float16, np.uint8):
         kind = out.dtype if isinstance(out, np.ndarray) else type(out).__name__
         raise TypeError(f"out must be an array of float32, float16 or uint8, got {kind}")
-    if out.shape != planes and (out.shape != pixels or out.dtype != np.uint8):
-        raise ValueError(f"out must be {planes}, or {pixels} if it is uint8, got {out.shape} of {out.dtype}")
     if not out.flags.writeable:
         raise ValueError("out is read-only")
+
+
+def _expected_out(planes: object, pixels: object, out: NDArray[Any]) -> str:
+    return f"out must be {planes}, or {pixels} if it is uint8, got {out.shape} of {out.dtype}"

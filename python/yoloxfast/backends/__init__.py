@@ -13,12 +13,13 @@ from yoloxfast.models import find_model
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
     from yoloxfast.head import Head
+    from yoloxfast.preprocessing import Letterbox
 
 __all__ = ["Backend", "ExecutionContext", "open_backend"]
 
@@ -26,9 +27,9 @@ __all__ = ["Backend", "ExecutionContext", "open_backend"]
 class ExecutionContext(Protocol):
     """The buffers of one run."""
 
-    input: NDArray[Any]
-    """To be written before each run: (batch, 3, height, width) of float32, float16 or uint8, or (batch, height, width,
-    3) of uint8."""
+    @property
+    def letterboxes(self) -> Sequence[Letterbox]:
+        """Write images into the network's input, each into its place in the batch."""
 
     def run(self) -> NDArray[Any]:
         """Run the network.

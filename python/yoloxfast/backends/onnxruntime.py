@@ -10,7 +10,7 @@ import numpy as np
 
 from yoloxfast.errors import EngineError, ModelError, missing
 from yoloxfast.head import find_head
-from yoloxfast.preprocessing import PADDING
+from yoloxfast.preprocessing import PADDING, Letterbox
 
 try:
     import onnxruntime as ort
@@ -109,12 +109,13 @@ class _Context:
     """Input and output buffer, bound to the session once."""
 
     def __init__(self, session: Any, network_input: _Tensor, network_output: _Tensor) -> None:
-        self.input = np.zeros(network_input.shape, network_input.dtype)
+        self._input = np.zeros(network_input.shape, network_input.dtype)
+        self.letterboxes = [Letterbox(image) for image in self._input]
         self._output = np.empty(network_output.shape, network_output.dtype)
         self._session = session
         self._binding = session.io_binding()
         for tensor, buffer, bind in (
-            (network_input, self.input, self._binding.bind_input),
+            (network_input, self._input, self._binding.bind_input),
             (network_output, self._output, self._binding.bind_output),
         ):
             bind(tensor.name, "cpu", 0, tensor.dtype.type, tensor.shape, buffer.ctypes.data)

@@ -19,7 +19,6 @@ from yoloxfast.detector import Detector
 from yoloxfast.errors import missing
 from yoloxfast.images import SUFFIXES, write_image
 from yoloxfast.postprocessing import PostProcessor
-from yoloxfast.preprocessing import letterbox
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -149,7 +148,7 @@ def _time_steps(detector: Detector, image: NDArray[np.uint8]) -> dict[str, float
     with detector.backend.execution_context() as context:
         for _ in range(_ROUNDS):
             clock = [perf_counter()]
-            _, scale = letterbox(image, head.input_size, out=context.input[0])
+            scale = context.letterboxes[0](image)
             clock.append(perf_counter())
             raw = context.run()
             clock.append(perf_counter())

@@ -33,7 +33,7 @@ fn random_image(size: Size, seed: u32) -> Vec<u8> {
     (0..3 * size.height * size.width).map(byte).collect()
 }
 
-/// Fills inputs that hold something else: one on one thread, one on several and then again.
+/// Fills inputs that hold something else: one on one thread, one on several and then again without the border.
 #[expect(clippy::unwrap_used, reason = "tests")]
 fn filled<T: Sample>(
     letterbox: &Letterbox,
@@ -45,8 +45,8 @@ fn filled<T: Sample>(
     let Size { height, width } = letterbox.target();
     let mut outs = [vec![other; 3 * height * width], vec![other; 3 * height * width]];
     letterbox.fill(image, &mut outs[0], format).unwrap();
-    Letterbox::fill_batch(vec![Job { letterbox, image, out: &mut outs[1] }], format, threads).unwrap();
-    letterbox.fill(image, &mut outs[1], format).unwrap();
+    Letterbox::fill_batch(vec![Job { letterbox, image, out: &mut outs[1], border: true }], format, threads).unwrap();
+    Letterbox::fill_batch(vec![Job { letterbox, image, out: &mut outs[1], border: false }], format, threads).unwrap();
     outs
 }
 
@@ -105,7 +105,7 @@ proptest! {
         let size = 3 * target.height * target.width;
         let mut batch = vec![0_u8; size * images.len()];
         let parts = letterboxes.iter().zip(&rows).zip(batch.chunks_mut(size));
-        let jobs = parts.map(|((letterbox, image), out)| Job { letterbox, image, out }).collect();
+        let jobs = parts.map(|((letterbox, image), out)| Job { letterbox, image, out, border: true }).collect();
         Letterbox::fill_batch(jobs, &Format::planes(false), threads).unwrap();
         for ((letterbox, image), out) in letterboxes.iter().zip(&images).zip(batch.chunks(size)) {
             prop_assert_eq!(out, naive_letterbox(image, letterbox));
@@ -147,12 +147,26 @@ fn other_sizes_are_errors() {
 }
 
 #[test]
+fn the_border_is_left_alone_if_it_is_there_already() {
+    let [source, target] = [2, 4].map(|height| Size { height, width: 4 });
+    let letterbox = Letterbox::new(source, target, Level::best()).unwrap();
+    let (row, mut out) = ([5; 12], [9; 48]);
+    let job = Job { letterbox: &letterbox, image: &[&row, &row], out: &mut out, border: false };
+    Letterbox::fill_batch(vec![job], &Format::planes(false), 1).unwrap();
+    assert_eq!(out[..16], [5, 5, 5, 5, 5, 5, 5, 5, 9, 9, 9, 9, 9, 9, 9, 9]);
+}
+
+#[test]
 fn nothing_is_written_if_one_image_of_a_batch_is_wrong() {
     let size = Size { height: 2, width: 2 };
     let letterbox = Letterbox::new(size, size, Level::best()).unwrap();
     let (row, mut outs) = ([5_u8; 6], [[9_u8; 12]; 2]);
     let images = [&[&row[..], &row][..], &[&row[..]]];
-    let jobs = images.iter().zip(&mut outs).map(|(image, out)| Job { letterbox: &letterbox, image, out }).collect();
+    let jobs = images
+        .iter()
+        .zip(&mut outs)
+        .map(|(image, out)| Job { letterbox: &letterbox, image, out, border: true })
+        .collect();
     assert!(Letterbox::fill_batch(jobs, &Format::planes(false), 1).is_err());
     assert_eq!(outs, [[9; 12]; 2]);
 }

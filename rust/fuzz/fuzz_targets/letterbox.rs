@@ -34,8 +34,8 @@ fn assert_fills<T: Sample + PartialEq + std::fmt::Debug>(
     expected: &[T],
 ) {
     let mut out: Vec<T> = expected.iter().rev().copied().collect();
-    for _ in 0..2 {
-        let jobs = vec![Job { letterbox, image, out: &mut out }];
+    for border in [true, false] {
+        let jobs = vec![Job { letterbox, image, out: &mut out, border }];
         Letterbox::fill_batch(jobs, format, threads).unwrap();
         assert!(out == expected, "{letterbox:?}");
     }

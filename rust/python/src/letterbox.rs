@@ -23,8 +23,9 @@ static KEPT: Mutex<Vec<Arc<Letterbox>>> = Mutex::new(Vec::new());
 
 /// Writes images, (height, width, 3) of uint8, into `out` and returns their scales. `out` is C-contiguous: (batch, 3,
 /// height, width) of float32, float16 or uint8, or, if `interleaved`, (batch, height, width, 3) of uint8. `legacy` is
-/// for floating-point numbers.
+/// for floating-point numbers. The `border` need not be written again into an `out` that has it.
 #[pyfunction]
+#[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "options, as Python passes them")]
 #[expect(clippy::needless_pass_by_value, reason = "what PyO3 makes of a list")]
 pub(crate) fn letterbox(
     py: Python<'_>,
@@ -33,6 +34,7 @@ pub(crate) fn letterbox(
     interleaved: bool,
     reverses: bool,
     legacy: bool,
+    border: bool,
     threads: &Bound<'_, PyAny>,
 ) -> PyResult<Vec<f64>> {
     let threads = count("threads", threads, 1)?;
@@ -41,11 +43,11 @@ pub(crate) fn letterbox(
     let target = Size { height, width };
     if out.dtype().is_equiv_to(&numpy::dtype::<u8>(py)) {
         let format = if interleaved { Format::interleaved(reverses) } else { Format::planes(reverses) };
-        fill_typed::<u8>(py, &images, out, target, &format, threads)
+        fill_typed::<u8>(py, &images, out, target, &format, border, threads)
     } else if out.dtype().is_equiv_to(&numpy::dtype::<f16>(py)) {
-        fill_typed::<f16>(py, &images, out, target, &planes(reverses, legacy), threads)
+        fill_typed::<f16>(py, &images, out, target, &planes(reverses, legacy), border, threads)
     } else {
-        fill_typed::<f32>(py, &images, out, target, &planes(reverses, legacy), threads)
+        fill_typed::<f32>(py, &images, out, target, &planes(reverses, legacy), border, threads)
     }
 }
 
@@ -59,6 +61,7 @@ fn fill_typed<T: Sample + numpy::Element>(
     out: &Bound<'_, PyUntypedArray>,
     target: Size,
     format: &Format<T>,
+    border: bool,
     threads: usize,
 ) -> PyResult<Vec<f64>> {
     let images = images.iter().map(PyArrayMethods::try_readonly).collect::<Result<Vec<_>, _>>().map_err(in_use)?;
@@ -76,7 +79,7 @@ fn fill_typed<T: Sample + numpy::Element>(
         let scales = letterboxes.iter().map(|letterbox| letterbox.scale()).collect();
         let size = outs.len() / images.len().max(1);
         let jobs = letterboxes.iter().zip(&rows).zip(outs.chunks_mut(size.max(1)));
-        let jobs = jobs.map(|((letterbox, image), out)| Job { letterbox, image, out }).collect();
+        let jobs = jobs.map(|((letterbox, image), out)| Job { letterbox, image, out, border }).collect();
         Letterbox::fill_batch(jobs, format, threads)?;
         Ok(scales)
     })

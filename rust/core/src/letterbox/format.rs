@@ -10,8 +10,6 @@ mod private {
     pub trait Sealed: Copy {
         /// The number of the same value.
         fn of(byte: u8) -> Self;
-        /// What tells it from others.
-        fn bits(self) -> u32;
     }
 
     pub trait Rounded {
@@ -36,11 +34,6 @@ impl private::Sealed for f32 {
     fn of(byte: u8) -> Self {
         Self::from(byte)
     }
-
-    #[inline(always)]
-    fn bits(self) -> u32 {
-        self.to_bits()
-    }
 }
 
 impl private::Sealed for f16 {
@@ -51,22 +44,12 @@ impl private::Sealed for f16 {
         let bits = (f32::from(byte).to_bits() >> 13).saturating_sub(112 << 10);
         Self::from_bits(bits as u16)
     }
-
-    #[inline(always)]
-    fn bits(self) -> u32 {
-        self.to_bits().into()
-    }
 }
 
 impl private::Sealed for u8 {
     #[inline(always)]
     fn of(byte: u8) -> Self {
         byte
-    }
-
-    #[inline(always)]
-    fn bits(self) -> u32 {
-        self.into()
     }
 }
 
@@ -148,34 +131,43 @@ pub(super) enum Row<'a, T> {
 }
 
 impl<T: Sample> Format<T> {
-    /// Writes pixels, one slice for each channel, and the border beside them, which may be all of the row.
+    /// Writes pixels, one slice for each channel.
     pub(super) fn write(&self, level: Level, mut pixels: [&[u8]; CHANNELS], row: &mut Row<'_, T>) {
         if self.reversed {
             pixels.reverse();
         }
-        let width = pixels[0].len();
         match row {
-            Row::Interleaved(row) => {
-                let (covered, border) = row.split_at_mut(CHANNELS * width);
-                interleave(level, pixels, covered);
-                pad(level, T::of(PADDING), border);
-            }
+            Row::Interleaved(row) => interleave(level, pixels, row),
             Row::Planes(planes) => {
                 for (plane, (samples, pixels)) in planes.iter_mut().zip(pixels).enumerate() {
-                    let (covered, border) = samples.split_at_mut(width);
-                    if let Layout::Tables(tables) = &self.layout {
-                        covered
-                            .iter_mut()
-                            .zip(pixels)
-                            .for_each(|(sample, byte)| *sample = tables[plane][usize::from(*byte)]);
-                        pad(level, tables[plane][usize::from(PADDING)], border);
-                    } else {
-                        widen(level, pixels, covered);
-                        pad(level, T::of(PADDING), border);
+                    match &self.layout {
+                        Layout::Tables(tables) => look_up(&tables[plane], pixels, samples),
+                        _ => widen(level, pixels, samples),
                     }
                 }
             }
         }
+    }
+
+    /// Writes the border from the column of that number on.
+    pub(super) fn pad(&self, column: usize, row: &mut Row<'_, T>) {
+        match row {
+            Row::Interleaved(row) => row[CHANNELS * column..].fill(T::of(PADDING)),
+            Row::Planes(planes) => {
+                for (plane, samples) in planes.iter_mut().enumerate() {
+                    samples[column..].fill(match &self.layout {
+                        Layout::Tables(tables) => tables[plane][usize::from(PADDING)],
+                        _ => T::of(PADDING),
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn look_up<T: Copy>(table: &[T; 256], bytes: &[u8], samples: &mut [T]) {
+    for (sample, byte) in samples.iter_mut().zip(bytes) {
+        *sample = table[usize::from(*byte)];
     }
 }
 
@@ -201,21 +193,6 @@ fn interleave_body<T: Sample>([first, second, third]: [&[u8]; CHANNELS], samples
     let (pixels, _) = samples.as_chunks_mut::<CHANNELS>();
     for (((pixel, first), second), third) in pixels.iter_mut().zip(first).zip(second).zip(third) {
         *pixel = [*first, *second, *third].map(T::of);
-    }
-}
-
-by_level! {
-    /// Fills with a number where there is another: an input that is used again has its border already, and reading takes
-    /// a third of the time of writing.
-    fn pad<T: Sample>(padding: T, samples: &mut [T]) = pad_body
-}
-
-#[inline(always)]
-fn pad_body<T: Sample>(padding: T, samples: &mut [T]) {
-    for samples in samples.chunks_mut(256) {
-        if samples.iter().fold(0, |differing, sample| differing | (sample.bits() ^ padding.bits())) != 0 {
-            samples.fill(padding);
-        }
     }
 }
 

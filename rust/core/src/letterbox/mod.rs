@@ -3,7 +3,7 @@
 //! ```text
 //! for each row of the target:
 //!     sample it from the rows of the source: copied, halved or blended, as bytes, one row for each channel
-//!     write these as the numbers that the network takes, and the border beside them
+//!     write these as the numbers that the network takes, and the border beside them unless it is there already
 //! ```
 //!
 //! All of that happens in the nearest cache; what is read and written beyond it is the image and the input, once.
@@ -112,7 +112,7 @@ impl Letterbox {
     /// # Errors
     /// An image or an output of another size.
     pub fn fill<T: Sample>(&self, image: &[&[u8]], out: &mut [T], format: &Format<T>) -> Result<(), Error> {
-        Self::fill_batch([Job { letterbox: self, image, out }].into(), format, 1)
+        Self::fill_batch([Job { letterbox: self, image, out, border: true }].into(), format, 1)
     }
 
     /// Writes the letterboxes of all images, on up to `threads` threads.
@@ -122,29 +122,9 @@ impl Letterbox {
     pub fn fill_batch<T: Sample>(jobs: Vec<Job<'_, T>>, format: &Format<T>, threads: usize) -> Result<(), Error> {
         jobs.iter().try_for_each(Job::check)?;
         let parts = if threads > 1 { PARTS.saturating_mul(threads).div_ceil(jobs.len().max(1)) } else { 1 };
-        let mut images: Vec<_> = jobs
-            .into_iter()
-            .map(|Job { letterbox, image, out }| (letterbox, image, format.rows(out, letterbox.target)))
-            .collect();
-        let mut tasks = Vec::new();
-        for (letterbox, image, rows) in &mut images {
-            let height = rows.len().div_ceil(parts);
-            for (part, rows) in rows.chunks_mut(height).enumerate() {
-                tasks.push((*letterbox, *image, part * height, rows));
-            }
-        }
-        for_each(tasks.into_iter(), threads, |(letterbox, image, first, rows)| {
-            letterbox.fill_rows(image, first, rows, format);
-        });
+        let tasks: Vec<_> = jobs.into_iter().flat_map(|job| job.split(parts, format)).collect();
+        for_each(tasks.into_iter(), threads, |part| part.fill(format));
         Ok(())
-    }
-
-    fn fill_rows<T: Sample>(&self, image: &[&[u8]], first: usize, rows: &mut [Row<'_, T>], format: &Format<T>) {
-        let mut sampler = Sampler::new(&self.sampling, self.level, image, self.resized.width);
-        for (row, out) in (first..).zip(rows) {
-            let pixels = if row < self.resized.height { sampler.row(row) } else { [&[][..]; CHANNELS] };
-            format.write(self.level, pixels, out);
-        }
     }
 }
 
@@ -157,9 +137,11 @@ pub struct Job<'a, T> {
     pub image: &'a [&'a [u8]],
     /// A network's input.
     pub out: &'a mut [T],
+    /// Whether the border is to be written, which an input that is used again has from an image of the same size.
+    pub border: bool,
 }
 
-impl<T> Job<'_, T> {
+impl<'a, T> Job<'a, T> {
     fn check(&self) -> Result<(), Error> {
         let Letterbox { source: Size { height, width }, target, .. } = *self.letterbox;
         if self.image.len() != height || self.image.iter().any(|row| row.len() != CHANNELS * width) {
@@ -168,6 +150,41 @@ impl<T> Job<'_, T> {
         match (self.out.len(), CHANNELS * target.height * target.width) {
             (actual, expected) if actual == expected => Ok(()),
             (actual, expected) => Err(Error::OutLength { actual, expected }),
+        }
+    }
+
+    /// Splits it into so many parts, or fewer.
+    fn split(self, parts: usize, format: &Format<T>) -> impl Iterator<Item = Part<'a, T>> {
+        let Self { letterbox, image, out, border } = self;
+        let height = letterbox.target.height.div_ceil(parts);
+        let mut rows = format.rows(out, letterbox.target).into_iter();
+        (0..).step_by(height).map_while(move |first| {
+            let part: Vec<_> = rows.by_ref().take(height).collect();
+            (!part.is_empty()).then_some(Part { letterbox, image, border, first, rows: part })
+        })
+    }
+}
+
+/// Rows of an input, one below the other.
+struct Part<'a, T> {
+    letterbox: &'a Letterbox,
+    image: &'a [&'a [u8]],
+    border: bool,
+    first: usize,
+    rows: Vec<Row<'a, T>>,
+}
+
+impl<T: Sample> Part<'_, T> {
+    fn fill(self, format: &Format<T>) {
+        let Letterbox { sampling, resized, level, .. } = self.letterbox;
+        let mut sampler = Sampler::new(sampling, *level, self.image, resized.width);
+        for (number, mut row) in (self.first..).zip(self.rows) {
+            if number < resized.height {
+                format.write(*level, sampler.row(number), &mut row);
+            }
+            if self.border {
+                format.pad(if number < resized.height { resized.width } else { 0 }, &mut row);
+            }
         }
     }
 }

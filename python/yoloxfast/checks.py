@@ -1,0 +1,47 @@
+"""Arguments that several functions take."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+_LARGEST_SIDE = 2**20
+_MOST_PIXELS = 2**30
+
+__all__ = ["check_image", "checked_size"]
+
+
+def check_image(image: Any, name: str = "image") -> None:
+    """Raise `TypeError` or `ValueError`, saying what to do, unless this is a colour image."""
+    if image is None:
+        raise TypeError(f"{name} is None: cv2.imread returns None for a file that it cannot read")
+    if not isinstance(image, np.ndarray):
+        raise TypeError(f"{name} must be a NumPy array, got {type(image).__name__}: read files with cv2.imread")
+    if image.dtype != np.uint8:
+        raise TypeError(f"{name} must be uint8 with values 0..255, got {image.dtype}")
+    expected = f"{name} must be (height, width, 3)"
+    if image.ndim == 2:  # noqa: PLR2004
+        raise ValueError(f"{expected}, got grey {image.shape}: cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)")
+    if image.ndim == 3 and image.shape[2] == 4:  # noqa: PLR2004
+        raise ValueError(f"{expected}, got four channels {image.shape}: cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)")
+    if image.ndim != 3 or image.shape[2] != 3:  # noqa: PLR2004
+        raise ValueError(f"{expected}, got {image.shape}")
+    if image.size == 0:
+        raise ValueError(f"{name} is empty: {image.shape}")
+    height, width, _ = image.shape
+    if max(height, width) > _LARGEST_SIDE or height * width > _MOST_PIXELS:
+        raise ValueError(f"{name} is too large for OpenCV, 2**20 a side and 2**30 pixels: {image.shape}")
+
+
+def checked_size(size: Any) -> tuple[int, int]:
+    """Return `size` as two ints if it is a height and a width in pixels, else raise `TypeError` or `ValueError`."""
+    try:
+        sides = tuple(operator.index(side) for side in size)
+    except TypeError:
+        raise TypeError(f"size must be (height, width) in whole pixels, got {size!r}") from None
+    if len(sides) != 2 or min(sides) < 1:  # noqa: PLR2004
+        raise ValueError(f"size must be (height, width) in pixels, both at least 1, got {size!r}")
+    height, width = sides
+    return height, width
