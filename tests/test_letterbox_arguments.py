@@ -64,7 +64,7 @@ def test_a_size_has_a_limit() -> None:
         (
             np.zeros((64, 64, 3), np.float32),
             ValueError,
-            r"or \(height, width, 3\) if it is uint8, got \(64, 64, 3\) of float32",
+            r"or \(64, 64, 3\) if it is uint8, got \(64, 64, 3\) of float32",
         ),
         (np.zeros((1, 3, 64, 64), np.uint8), ValueError, r"got \(1, 3, 64, 64\) of uint8"),
         (np.zeros((3, 64, 64)), TypeError, "float32, float16 or uint8, got float64"),
