@@ -8,13 +8,15 @@
 //!
 //! All of that happens in the nearest cache; what is read and written beyond it is the image and the input, once.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod exact;
 mod format;
 mod resize;
 mod sampling;
 mod taps;
-#[cfg(target_arch = "x86_64")]
-mod x86;
 
 use crate::parallel::for_each;
 use crate::{Error, Level};
@@ -80,7 +82,7 @@ impl Letterbox {
         let scale = ratio(target.height, source.height).min(ratio(target.width, source.width));
         let resized = |side: usize| ((side as f64 * scale) as usize).max(1);
         let resized = Size { height: resized(source.height), width: resized(source.width) };
-        Ok(Self { source, target, resized, scale, sampling: Sampling::new(source, resized), level })
+        Ok(Self { source, target, resized, scale, sampling: Sampling::new(source, resized, level), level })
     }
 
     /// Network pixels per image pixel.

@@ -5,64 +5,78 @@
 //! down a column: byte = (((t0 * b0) >> 16) + ((t1 * b1) >> 16) + 2) >> 2
 //! ```
 
+use super::CHANNELS;
 use super::taps::Tap;
 #[cfg(target_arch = "x86_64")]
-use super::x86;
+use super::{avx2, avx512};
 use crate::Level;
 use crate::level::{Instructions, by_level};
 
-/// Columns that vector code treats at once.
-pub(super) const LANES: usize = 8;
+/// Most columns that vector code treats at once.
+const MOST_LANES: usize = 16;
 
-/// Bytes that vector code reads where it needs the six of two pixels.
-const OVERREAD: usize = 16;
-
-/// The taps of all columns, and as vector code wants them.
+/// The taps of all columns.
 #[derive(Clone, Debug)]
 pub(super) struct Columns {
     taps: Vec<Tap>,
-    /// Where the two pixels of the first columns begin, in bytes, as long as [`OVERREAD`] bytes from there are in a row.
-    offsets: Vec<[u32; LANES]>,
-    /// Their weights.
-    weights: Vec<[[i16; 2]; LANES]>,
     /// Bytes of a row.
     row_len: usize,
+    vectors: Vectors,
+}
+
+/// What vector code does.
+#[derive(Clone, Debug)]
+enum Vectors {
+    Nothing,
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2::Columns),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(avx512::Columns),
 }
 
 impl Columns {
     /// Lays out the taps of rows that have `source` pixels.
-    #[expect(clippy::cast_possible_truncation, reason = "rows are below MAX_SIDE")]
-    pub(super) fn new(taps: Vec<Tap>, source: usize) -> Self {
-        let row_len = 3 * source;
-        let fits = |tap: &&Tap| 3 * tap.sources[0] + OVERREAD <= row_len;
-        let first = taps.iter().take_while(fits).count();
-        let (groups, _) = taps[..first].as_chunks::<LANES>();
-        let offsets = groups.iter().map(|taps| taps.map(|tap| 3 * tap.sources[0] as u32)).collect();
-        let weights = groups.iter().map(|taps| taps.map(|tap| tap.weights)).collect();
-        Self { taps, offsets, weights, row_len }
+    pub(super) fn new(taps: Vec<Tap>, source: usize, level: Level) -> Self {
+        let row_len = CHANNELS * source;
+        let vectors = match level.instructions() {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 => Vectors::Avx2(avx2::Columns::new(&taps, row_len)),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512 => avx512::Columns::new(&taps, row_len)
+                .map_or_else(|| Vectors::Avx2(avx2::Columns::new(&taps, row_len)), Vectors::Avx512),
+            _ => Vectors::Nothing,
+        };
+        Self { taps, row_len, vectors }
     }
 
-    /// Resizes a row of the source, each channel to a row of its own.
-    pub(super) fn resize(&self, level: Level, row: &[u8], channels: [&mut [u16]; 3]) {
-        let mut channels = channels;
-        let done = match level.instructions() {
+    /// Room for a channel of a resized row: vector code writes some columns more.
+    pub(super) fn room(&self) -> usize {
+        self.taps.len().next_multiple_of(MOST_LANES)
+    }
+
+    /// Resizes a row of the source, each channel to a row of its own, of as many numbers as there is [`Self::room`].
+    pub(super) fn resize(&self, row: &[u8], channels: [&mut [u16]; CHANNELS]) {
+        match &self.vectors {
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 | Instructions::Avx512 if row.len() == self.row_len => {
-                let channels = channels.each_mut().map(|channel| &mut **channel);
-                // SAFETY: a level says what this CPU has, and AVX-512 includes AVX2. `new` took only offsets that leave
-                // as many bytes of such a row.
-                unsafe { x86::resize(&self.offsets, &self.weights, row, channels) };
-                LANES * self.offsets.len()
+            Vectors::Avx2(columns) if row.len() == self.row_len => {
+                let mut channels = channels;
+                let firsts = channels.each_mut().map(|channel| &mut **channel);
+                // SAFETY: `new` was given a level with AVX2, which this CPU has then, and rows of that length.
+                unsafe { columns.resize(row, firsts) };
+                let done = columns.len();
+                resize_one_by_one(&self.taps[done..], row, channels.map(|channel| &mut channel[done..]));
             }
-            _ => 0,
-        };
-        resize_one_by_one(&self.taps[done..], row, channels.map(|channel| &mut channel[done..]));
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above, and these columns exist only where the CPU has VBMI.
+            Vectors::Avx512(columns) if row.len() == self.row_len => unsafe { columns.resize(row, channels) },
+            _ => resize_one_by_one(&self.taps, row, channels),
+        }
     }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "15 bits")]
-fn resize_one_by_one(taps: &[Tap], row: &[u8], channels: [&mut [u16]; 3]) {
-    let (pixels, _) = row.as_chunks::<3>();
+fn resize_one_by_one(taps: &[Tap], row: &[u8], channels: [&mut [u16]; CHANNELS]) {
+    let (pixels, _) = row.as_chunks::<CHANNELS>();
     for (channel, resized) in channels.into_iter().enumerate() {
         for (tap, resized) in taps.iter().zip(resized) {
             let weighted = |side: usize| i32::from(pixels[tap.sources[side]][channel]) * i32::from(tap.weights[side]);

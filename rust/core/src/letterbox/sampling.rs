@@ -26,14 +26,14 @@ fn slices<T>(channels: &mut Channels<T>) -> [&mut [T]; CHANNELS] {
 }
 
 impl Sampling {
-    pub(super) fn new(source: Size, resized: Size) -> Self {
+    pub(super) fn new(source: Size, resized: Size, level: Level) -> Self {
         if source == resized {
             return Self::Copy;
         }
         if source == (Size { height: 2 * resized.height, width: 2 * resized.width }) {
             return Self::Halve;
         }
-        let columns = Columns::new(taps::of_columns(source.width, resized.width), source.width);
+        let columns = Columns::new(taps::of_columns(source.width, resized.width), source.width, level);
         Self::Blend { columns, rows: taps::of_rows(source.height, resized.height) }
     }
 }
@@ -57,7 +57,7 @@ impl<'a> Sampler<'a> {
         let (wide, narrow) = match sampling {
             Sampling::Copy => (0, 0),
             Sampling::Halve => (2 * width, 0),
-            Sampling::Blend { .. } => (0, width),
+            Sampling::Blend { columns, .. } => (0, columns.room()),
         };
         Self {
             sampling,
@@ -103,7 +103,7 @@ impl<'a> Sampler<'a> {
             return place;
         }
         let place = usize::from(self.held[0] == Some(other));
-        columns.resize(self.level, self.image[source], slices(&mut self.resized[place]));
+        columns.resize(self.image[source], slices(&mut self.resized[place]));
         self.held[place] = Some(source);
         place
     }

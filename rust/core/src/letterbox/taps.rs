@@ -12,6 +12,8 @@
 #![expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "sides are below 2^21")]
 #![expect(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "sides are below 2^21")]
 
+use super::CHANNELS;
+
 /// A weight of 1.
 const ONE: f32 = 2048.0;
 
@@ -20,6 +22,13 @@ const ONE: f32 = 2048.0;
 pub(super) struct Tap {
     pub(super) sources: [usize; 2],
     pub(super) weights: [i16; 2],
+}
+
+impl Tap {
+    /// Where the first of two columns begins in a row, in bytes; the second is its neighbour.
+    pub(super) fn offset(&self) -> usize {
+        CHANNELS * self.sources[0]
+    }
 }
 
 /// One tap for each target column. Its two columns are neighbours, unless there is but one.
