@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     ClassIds = NDArray[np.int64]
     Found = tuple[Boxes, Scores, ClassIds]
     Indices = NDArray[np.int64]
+    Shape = tuple[int, int]
+    Write = Callable[[NDArray[np.uint8]], object]
 
 try:
     import torch
@@ -144,40 +146,58 @@ def torchvision_nms(boxes: Boxes, scores: Scores, class_ids: ClassIds | None, io
     return np.asarray(kept.numpy(), np.int64)
 
 
-def numpy_letterbox(image: NDArray[np.uint8], size: tuple[int, int], out: NDArray[np.float32]) -> None:
+def numpy_letterbox(_: Shape, size: tuple[int, int], out: NDArray[np.float32]) -> Write:
     """YOLOX's own `preproc`."""
-    reference.letterbox(image, size, out=out)
+    return lambda image: reference.letterbox(image, size, out=out)
 
 
-@cache
-def _canvas(size: tuple[int, int]) -> NDArray[np.uint8]:
-    return np.full((*size, 3), 114, np.uint8)
+def cv2_letterbox(shape: Shape, size: tuple[int, int], out: NDArray[np.float32]) -> Write:
+    """Resize, split, widen; all memory is kept, and the border is written once."""
+    rows, columns = _resized(shape, size)
+    resized = np.empty((rows, columns, 3), np.uint8)
+    channels = [np.empty((rows, columns), np.uint8) for _ in out]
+    out[...] = 114
+
+    def write(image: NDArray[np.uint8]) -> None:
+        pixels: Any = image
+        if image.shape != resized.shape:
+            pixels = cv2.resize(image, (columns, rows), dst=resized, interpolation=cv2.INTER_LINEAR)
+        cv2.split(pixels, channels)
+        for plane, channel in zip(out, channels, strict=True):
+            plane[:rows, :columns] = channel
+
+    return write
 
 
-def cv2_letterbox(image: NDArray[np.uint8], size: tuple[int, int], out: NDArray[np.float32]) -> None:
-    """Resize into a canvas whose border is painted once (so for images of one size), and widen its channels."""
-    canvas, scale = _canvas(size), min(size[0] / image.shape[0], size[1] / image.shape[1])
-    rows, columns = int(image.shape[0] * scale), int(image.shape[1] * scale)
-    cv2.resize(image, (columns, rows), dst=canvas[:rows, :columns], interpolation=cv2.INTER_LINEAR)
-    for channel, plane in enumerate(out):
-        plane[:rows, :columns] = canvas[:rows, :columns, channel]
-        plane[rows:] = 114
-        plane[:rows, columns:] = 114
+def cv2_blob(shape: Shape, size: tuple[int, int], out: NDArray[np.float32]) -> Write:
+    """Resize into a slice of a kept canvas, and OpenCV's own conversion."""
+    rows, columns = _resized(shape, size)
+    canvas = np.full((*size, 3), 114, np.uint8)
+
+    def write(image: NDArray[np.uint8]) -> None:
+        cv2.resize(image, (columns, rows), dst=canvas[:rows, :columns], interpolation=cv2.INTER_LINEAR)
+        out[...] = cv2.dnn.blobFromImage(canvas)[0]
+
+    return write
 
 
-def cv2_blob(image: NDArray[np.uint8], size: tuple[int, int], out: NDArray[np.float32]) -> None:
-    """The same with OpenCV's own conversion."""
-    canvas, scale = _canvas(size), min(size[0] / image.shape[0], size[1] / image.shape[1])
-    rows, columns = int(image.shape[0] * scale), int(image.shape[1] * scale)
-    canvas[rows:], canvas[:rows, columns:] = 114, 114
-    cv2.resize(image, (columns, rows), dst=canvas[:rows, :columns], interpolation=cv2.INTER_LINEAR)
-    out[:] = cv2.dnn.blobFromImage(canvas)[0]
+def cv2_resize(shape: Shape, size: tuple[int, int], _: NDArray[np.float32]) -> Write:
+    """Nothing but the resizing: no letterbox."""
+    rows, columns = _resized(shape, size)
+    resized = np.empty((rows, columns, 3), np.uint8)
+    return lambda image: cv2.resize(image, (columns, rows), dst=resized, interpolation=cv2.INTER_LINEAR)
 
 
-LETTERBOX: dict[str, Callable[..., object]] = {
+def _resized(shape: Shape, size: tuple[int, int]) -> tuple[int, int]:
+    scale = min(size[0] / shape[0], size[1] / shape[1])
+    return int(shape[0] * scale), int(shape[1] * scale)
+
+
+LETTERBOX: dict[str, Callable[[Shape, tuple[int, int], NDArray[np.float32]], Write]] = {
     "NumPy and cv2 as in YOLOX": numpy_letterbox,
     "careful cv2": cv2_letterbox,
     "cv2.dnn.blobFromImage": cv2_blob,
+    "cv2.resize alone": cv2_resize,
 }
 POSTPROCESSING: dict[str, Callable[..., Found]] = {
     "NumPy as in YOLOX": numpy_reference,

@@ -52,7 +52,7 @@ impl Columns {
     /// # Safety
     /// The CPU has AVX2, and the row is as long as it was for `new`.
     #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn resize(&self, row: &[u8], channels: [&mut [u16]; CHANNELS]) {
+    pub(super) unsafe fn resize(&self, row: &[u8], channels: [&mut [i16]; CHANNELS]) {
         // SAFETY: it reads the 16 bytes.
         let pairs = _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(PAIRS.as_ptr().cast()) });
         let [first, second, third] = channels.map(|channel| channel.as_chunks_mut::<LANES>().0);

@@ -53,7 +53,7 @@ impl Columns {
     /// # Safety
     /// The CPU has AVX-512 with VBMI, and the row is as long as it was for `new`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
-    pub(super) unsafe fn resize(&self, row: &[u8], channels: [&mut [u16]; CHANNELS]) {
+    pub(super) unsafe fn resize(&self, row: &[u8], channels: [&mut [i16]; CHANNELS]) {
         match self {
             // SAFETY: a window of two registers is in the row.
             Self::Near(groups) => resize(groups, channels, |[start]| unsafe {
@@ -104,7 +104,7 @@ impl<const WINDOWS: usize, const BYTES: usize> Group<WINDOWS, BYTES> {
 #[inline]
 fn resize<const WINDOWS: usize, const BYTES: usize, P: Fn(__m512i) -> __m512i>(
     groups: &[Group<WINDOWS, BYTES>],
-    channels: [&mut [u16]; CHANNELS],
+    channels: [&mut [i16]; CHANNELS],
     pixels: impl Fn([usize; WINDOWS]) -> P,
 ) {
     let [first, second, third] = channels.map(|channel| channel.as_chunks_mut::<LANES>().0);

@@ -48,7 +48,7 @@ pub(super) struct Sampler<'a> {
     /// To halve: two rows of the image.
     wide: [Channels<u8>; 2],
     /// To blend: the last two rows of the image that were resized, and which they are.
-    resized: [Channels<u16>; 2],
+    resized: [Channels<i16>; 2],
     held: [Option<usize>; 2],
 }
 
