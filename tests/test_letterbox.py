@@ -55,6 +55,7 @@ def assert_kind_equals_reference(image: NDArray[np.uint8], size: tuple[int, int]
         np.testing.assert_array_equal(tensor, expected, strict=True)
 
 
+@settings(max_examples=1000, deadline=None)
 @given(sides, sides, sides, sides)
 def test_letterbox_equals_yolox_preproc(image_height: int, image_width: int, height: int, width: int) -> None:
     assert_equals_reference(random_image(image_height, image_width), (height, width))
@@ -65,6 +66,7 @@ def test_an_image_that_is_halved_equals_yolox_preproc(height: int, width: int) -
     assert_equals_reference(random_image(2 * height, 2 * width), (height, width))
 
 
+@settings(max_examples=1000, deadline=None)
 @given(sides, sides, sides, sides, kinds)
 def test_each_kind_of_output_equals_yolox_preproc(
     image_height: int, image_width: int, height: int, width: int, kind: dict[str, Any]
@@ -72,7 +74,7 @@ def test_each_kind_of_output_equals_yolox_preproc(
     assert_kind_equals_reference(random_image(image_height, image_width), (height, width), kind)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(1, 3000), st.integers(1, 3000), st.sampled_from([(640, 640), (416, 416), (384, 640), (97, 1001)]))
 def test_letterbox_of_large_images_equals_yolox_preproc(height: int, width: int, size: tuple[int, int]) -> None:
     assert_equals_reference(random_image(height, width), size)
