@@ -55,18 +55,19 @@ def test_detect_writes_pictures_and_json(
 
 
 def test_detect_passes_its_options_on(photos: Path, toy_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--score", "0.5", "--iou", "0.7", "--agnostic", "--names", "cat,dog,fish", "--classes", "dog,2"]
-    options += ["--max", "4", "--threads", "1", "--json", "-"]
+    options = ["--score", "0.3", "--iou", "0.7", "--agnostic", "--names", "cat,dog,fish", "--classes", "dog,2"]
+    options += ["--max", "4", "--legacy", "--threads", "1", "--json", "-"]
     assert main(["detect", str(toy_model), str(photos / "a.png"), *options]) == 0
     (fact,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     detector = Detector(
         toy_model,
-        score_threshold=0.5,
+        score_threshold=0.3,
         iou_threshold=0.7,
         class_agnostic=True,
         classes=[1, 2],
         names=("cat", "dog", "fish"),
         max_detections=4,
+        legacy=True,
     )
     assert fact["detections"] == detector.detect(read_image(photos / "a.png")).to_dict()["detections"]
     assert len(fact["detections"]) == 4

@@ -52,6 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--agnostic", action="store_true", help="boxes of different classes suppress one another, too")
     parser.add_argument("--max", metavar="N", type=_positive, help="at most so many objects per image (default: all)")
     parser.add_argument("--names", metavar="A,B", type=_list, help="names of the model's classes, all of them in order")
+    parser.add_argument("--legacy", action="store_true", help="the model is of YOLOX 0.1.0 or before: normalise images")
     parser.add_argument(
         "--threads", metavar="N", type=_positive, help="threads of ONNX Runtime (default: one per core)"
     )
@@ -103,6 +104,7 @@ def _open_detector(options: argparse.Namespace) -> Detector:
         class_agnostic=options.agnostic,
         max_detections=options.max,
         names=options.names,
+        legacy=options.legacy,
         threads=options.threads,
     )
 

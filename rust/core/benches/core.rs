@@ -1,13 +1,20 @@
 //! The core by level: `cargo bench`. Results are checked against the scalar level before they are timed.
 
 #![expect(clippy::unwrap_used, reason = "benches may panic")]
-#![expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "numbers are small")]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers are small"
+)]
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use half::f16;
-use yoloxfast_core::{BOX_COLUMNS, Element, Grid, Level, Options, PostProcessor, RawOutput, nms};
+use yoloxfast_core::{
+    BOX_COLUMNS, Element, Format, Grid, Job, Letterbox, Level, Options, PostProcessor, RawOutput, Size, nms,
+};
 
 const SIDE: usize = 640;
 const CLASSES: usize = 80;
@@ -146,5 +153,30 @@ fn suppression(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, floor, decoding, postprocess, suppression);
+fn letterbox(criterion: &mut Criterion) {
+    let target = Size { height: SIDE, width: SIDE };
+    for (height, width) in [(480, 640), (600, 800), (720, 1280), (1080, 1920), (2160, 3840), (375, 500)] {
+        let mut random = Random(width as u64);
+        let image: Vec<u8> = (0..3 * height * width).map(|_| random.between(0.0, 255.0) as u8).collect();
+        let rows: Vec<&[u8]> = image.chunks(3 * width).collect();
+        let prepared = |level| Letterbox::new(Size { height, width }, target, level).unwrap();
+        let (format, mut expected) = (Format::planes(false), vec![0.0_f32; 3 * SIDE * SIDE]);
+        prepared(Level::SCALAR).fill(&rows, &mut expected, &format).unwrap();
+        let mut group = criterion.benchmark_group(format!("Letterbox of {width}x{height} to {SIDE}x{SIDE}, f32"));
+        for level in Level::available() {
+            let (letterbox, mut out) = (prepared(level), vec![0.0; expected.len()]);
+            letterbox.fill(&rows, &mut out, &format).unwrap();
+            assert_eq!(out, expected);
+            group.bench_function(level.name(), |bencher| {
+                bencher.iter(|| {
+                    let job = Job { letterbox: &letterbox, image: black_box(&rows), out: &mut out, border: false };
+                    Letterbox::fill_batch(vec![job], &format, 1)
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, floor, decoding, postprocess, suppression, letterbox);
 criterion_main!(benches);
