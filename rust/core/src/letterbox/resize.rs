@@ -75,13 +75,13 @@ impl Columns {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "15 bits")]
-fn resize_one_by_one(taps: &[Tap], row: &[u8], channels: [&mut [i16]; CHANNELS]) {
+fn resize_one_by_one(taps: &[Tap], row: &[u8], [first, second, third]: [&mut [i16]; CHANNELS]) {
     let (pixels, _) = row.as_chunks::<CHANNELS>();
-    for (channel, resized) in channels.into_iter().enumerate() {
-        for (tap, resized) in taps.iter().zip(resized) {
-            let weighted = |side: usize| i32::from(pixels[tap.sources[side]][channel]) * i32::from(tap.weights[side]);
-            *resized = ((weighted(0) + weighted(1)) >> 4) as i16;
-        }
+    for (((tap, first), second), third) in taps.iter().zip(first).zip(second).zip(third) {
+        let (pixel, next) = (&pixels[tap.sources[0]], &pixels[tap.sources[1]]);
+        let weighted = |byte: u8, side: usize| i32::from(byte) * i32::from(tap.weights[side]);
+        let resized = |channel: usize| ((weighted(pixel[channel], 0) + weighted(next[channel], 1)) >> 4) as i16;
+        (*first, *second, *third) = (resized(0), resized(1), resized(2));
     }
 }
 
