@@ -1,17 +1,17 @@
-//! The columns of [`resize`](super::resize), sixteen at once, in AVX-512 with VBMI, which picks any bytes of one register
-//! or two.
+//! [`resize`](super::resize) of two rows and all that follows, sixteen columns at once, in AVX-512 with VBMI, which picks
+//! any bytes of one register or two.
 
 use std::arch::x86_64::{
-    __m512i, _mm256_storeu_si256, _mm512_add_epi8, _mm512_cvtepi32_epi16, _mm512_loadu_si512, _mm512_madd_epi16,
-    _mm512_mask_permutexvar_epi8, _mm512_maskz_permutex2var_epi8, _mm512_set1_epi8, _mm512_setzero_si512,
-    _mm512_srli_epi32,
+    __m512i, _mm512_add_epi8, _mm512_add_epi32, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_mask_permutexvar_epi8,
+    _mm512_maskz_permutex2var_epi8, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_srli_epi32,
 };
 
 use super::CHANNELS;
+use super::format::Sample;
 use super::taps::Tap;
 
 /// Columns that are treated at once.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// Bytes of a register.
 const REGISTER: usize = 64;
@@ -19,7 +19,7 @@ const REGISTER: usize = 64;
 /// The low bytes of all 16-bit numbers.
 const LOW_BYTES: u64 = 0x5555_5555_5555_5555;
 
-/// All columns, and some more that fill the last group.
+/// Columns of rows that are long enough.
 #[derive(Clone, Debug)]
 pub(super) enum Columns {
     /// The pixels of each group lie in two registers.
@@ -28,7 +28,7 @@ pub(super) enum Columns {
     Far(Vec<Group<4, REGISTER>>),
 }
 
-/// Columns whose pixels lie in windows of so many bytes, as many columns in each.
+/// Neighbouring columns whose pixels lie in windows of so many bytes, as many columns in each.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
 pub(super) struct Group<const WINDOWS: usize, const BYTES: usize> {
@@ -37,10 +37,11 @@ pub(super) struct Group<const WINDOWS: usize, const BYTES: usize> {
     weights: [[i16; 2]; LANES],
     /// Where in the row the windows begin.
     starts: [u32; WINDOWS],
+    first_column: usize,
 }
 
 impl Columns {
-    /// Lays out these columns, unless there is no AVX-512 with VBMI, or their pixels lie too far apart.
+    /// Lays out these columns, unless there is no AVX-512 with VBMI, they are too few, or their pixels lie too far apart.
     pub(super) fn new(taps: &[Tap], row_len: usize) -> Option<Self> {
         if !is_x86_feature_detected!("avx512vbmi") {
             return None;
@@ -48,77 +49,116 @@ impl Columns {
         Group::all(taps, row_len).map(Self::Near).or_else(|| Group::all(taps, row_len).map(Self::Far))
     }
 
-    /// Resizes a row to these columns, and the room behind them to more that are not needed.
+    /// Resizes two rows, which may be one, to these columns and blends them.
     ///
     /// # Safety
-    /// The CPU has AVX-512 with VBMI, and the row is as long as it was for `new`.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
-    pub(super) unsafe fn resize(&self, row: &[u8], channels: [&mut [i16]; CHANNELS]) {
+    /// The CPU has AVX-512 with VBMI, and the rows are as long as they were for `new`.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    pub(super) unsafe fn sample<T: Sample>(&self, rows: [&[u8]; 2], weights: [i16; 2], channels: [&mut [T]; CHANNELS]) {
         match self {
-            // SAFETY: a window of two registers is in the row.
-            Self::Near(groups) => resize(groups, channels, |[start]| unsafe {
-                let (first, second) = (load(row, start), load(row, start + REGISTER));
-                move |indices| _mm512_maskz_permutex2var_epi8(LOW_BYTES, first, indices, second)
-            }),
-            // SAFETY: a window of one register is in the row.
-            Self::Far(groups) => resize(groups, channels, |starts| unsafe {
-                let windows = starts.map(|start| load(row, start));
-                move |indices| {
-                    let mut pixels = _mm512_setzero_si512();
-                    for (number, window) in windows.into_iter().enumerate() {
-                        let quarter = (LOW_BYTES & 0xffff) << (16 * number);
-                        pixels = _mm512_mask_permutexvar_epi8(pixels, quarter, indices, window);
-                    }
-                    pixels
-                }
-            }),
+            // SAFETY: windows lie in such rows.
+            Self::Near(groups) => sample(groups, rows, weights, channels, |row, starts| unsafe { near(row, starts) }),
+            // SAFETY: as above.
+            Self::Far(groups) => sample(groups, rows, weights, channels, |row, starts| unsafe { far(row, starts) }),
         }
     }
 }
 
 impl<const WINDOWS: usize, const BYTES: usize> Group<WINDOWS, BYTES> {
+    /// Groups of all columns; the last one goes back to columns of the one before to be full.
     fn all(taps: &[Tap], row_len: usize) -> Option<Vec<Self>> {
-        taps.chunks(LANES).map(|taps| Self::new(taps, row_len)).collect()
+        let last = taps.len().checked_sub(LANES)?;
+        (0..taps.len()).step_by(LANES).map(|column| Self::new(taps, column.min(last), row_len)).collect()
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "rows are below MAX_SIDE")]
-    fn new(taps: &[Tap], row_len: usize) -> Option<Self> {
+    fn new(taps: &[Tap], first_column: usize, row_len: usize) -> Option<Self> {
+        let taps = taps[first_column..].first_chunk::<LANES>()?;
         let last_start = row_len.checked_sub(BYTES)?;
-        let tap = |column: usize| taps[column.min(taps.len() - 1)];
-        let start = |column: usize| tap(column).offset().min(last_start);
+        let start = |column: usize| taps[column].offset().min(last_start);
         let width = LANES / WINDOWS;
-        let inside = |column: usize| tap(column).offset() - start(column / width * width);
+        let inside = |column: usize| taps[column].offset() - start(column / width * width);
         if (0..LANES).any(|column| inside(column) + 2 * CHANNELS > BYTES) {
             return None;
         }
         Some(Self {
             indices: std::array::from_fn(|column| [inside(column) as u16, (inside(column) + CHANNELS) as u16]),
-            weights: std::array::from_fn(|column| tap(column).weights),
+            weights: taps.map(|tap| tap.weights),
             starts: std::array::from_fn(|window| start(window * width) as u32),
+            first_column,
         })
+    }
+
+    /// One channel of these columns, in 32 bits each.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    #[inline]
+    fn resized(&self, pixels: &impl Fn(__m512i) -> __m512i, channel: i8) -> __m512i {
+        // SAFETY: each reads 64 bytes of the group.
+        let (indices, weights) = unsafe {
+            (_mm512_loadu_si512(self.indices.as_ptr().cast()), _mm512_loadu_si512(self.weights.as_ptr().cast()))
+        };
+        let pixels = pixels(_mm512_add_epi8(indices, _mm512_set1_epi8(channel)));
+        _mm512_srli_epi32::<4>(_mm512_madd_epi16(pixels, weights))
     }
 }
 
-/// Resizes to groups of columns; `pixels` makes of their windows what picks bytes from these.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+/// Picks bytes from a window of two registers.
+///
+/// # Safety
+/// It lies in the row.
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 #[inline]
-fn resize<const WINDOWS: usize, const BYTES: usize, P: Fn(__m512i) -> __m512i>(
+unsafe fn near(row: &[u8], [start]: [usize; 1]) -> impl Fn(__m512i) -> __m512i + Copy + use<> {
+    // SAFETY: the caller promises that.
+    let (first, second) = unsafe { (load(row, start), load(row, start + REGISTER)) };
+    move |indices| _mm512_maskz_permutex2var_epi8(LOW_BYTES, first, indices, second)
+}
+
+/// Picks bytes from four windows of one register, for a quarter of the columns from each.
+///
+/// # Safety
+/// They lie in the row.
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[inline]
+unsafe fn far(row: &[u8], starts: [usize; 4]) -> impl Fn(__m512i) -> __m512i + Copy + use<> {
+    // SAFETY: the caller promises that.
+    let windows = starts.map(|start| unsafe { load(row, start) });
+    move |indices| {
+        let mut pixels = _mm512_setzero_si512();
+        for (number, window) in windows.into_iter().enumerate() {
+            let quarter = (LOW_BYTES & 0xffff) << (16 * number);
+            pixels = _mm512_mask_permutexvar_epi8(pixels, quarter, indices, window);
+        }
+        pixels
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[inline]
+fn sample<const WINDOWS: usize, const BYTES: usize, T: Sample, P: Fn(__m512i) -> __m512i + Copy>(
     groups: &[Group<WINDOWS, BYTES>],
-    channels: [&mut [i16]; CHANNELS],
-    pixels: impl Fn([usize; WINDOWS]) -> P,
+    rows: [&[u8]; 2],
+    weights: [i16; 2],
+    mut channels: [&mut [T]; CHANNELS],
+    pixels: impl Fn(&[u8], [usize; WINDOWS]) -> P,
 ) {
-    let [first, second, third] = channels.map(|channel| channel.as_chunks_mut::<LANES>().0);
-    for (((group, first), second), third) in groups.iter().zip(first).zip(second).zip(third) {
-        let pixels = pixels(group.starts.map(|start| start as usize));
-        // SAFETY: each reads 64 bytes of a group.
-        let (indices, weights) = unsafe {
-            (_mm512_loadu_si512(group.indices.as_ptr().cast()), _mm512_loadu_si512(group.weights.as_ptr().cast()))
-        };
-        for (channel, out) in (0..).zip([first, second, third]) {
-            let indices = _mm512_add_epi8(indices, _mm512_set1_epi8(channel));
-            let resized = _mm512_srli_epi32::<4>(_mm512_madd_epi16(pixels(indices), weights));
-            // SAFETY: it writes 16 numbers.
-            unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm512_cvtepi32_epi16(resized)) };
+    let is_one = std::ptr::eq(rows[0], rows[1]);
+    let weights = weights.map(|weight| _mm512_set1_epi32(weight.into()));
+    let half = _mm512_set1_epi32(2);
+    for group in groups {
+        let starts = group.starts.map(|start| start as usize);
+        let upper = pixels(rows[0], starts);
+        let lower = if is_one { upper } else { pixels(rows[1], starts) };
+        for (number, channel) in (0..).zip(&mut channels) {
+            let first = group.resized(&upper, number);
+            let second = if is_one { first } else { group.resized(&lower, number) };
+            let [first, second] = [(first, weights[0]), (second, weights[1])]
+                .map(|(resized, weight)| _mm512_srli_epi32::<16>(_mm512_madd_epi16(resized, weight)));
+            let blended = _mm512_srli_epi32::<2>(_mm512_add_epi32(_mm512_add_epi32(first, second), half));
+            if let Some(out) = channel[group.first_column..].first_chunk_mut::<LANES>() {
+                // SAFETY: this CPU has AVX-512.
+                unsafe { T::store(blended, out) };
+            }
         }
     }
 }

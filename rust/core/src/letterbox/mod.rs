@@ -182,7 +182,10 @@ impl<T: Sample> Part<'_, T> {
         let mut sampler = Sampler::new(sampling, *level, self.image, resized.width);
         for (number, mut row) in (self.first..).zip(self.rows) {
             if number < resized.height {
-                format.write(*level, sampler.row(number), &mut row);
+                let written = format.plain(&mut row).is_some_and(|planes| sampler.write(number, planes));
+                if !written {
+                    format.write(*level, sampler.row(number), &mut row);
+                }
             }
             if self.border {
                 format.pad(if number < resized.height { resized.width } else { 0 }, &mut row);

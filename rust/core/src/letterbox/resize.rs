@@ -6,14 +6,11 @@
 //! ```
 
 use super::CHANNELS;
-use super::taps::Tap;
 #[cfg(target_arch = "x86_64")]
-use super::{avx2, avx512};
+use super::avx2;
+use super::taps::Tap;
 use crate::Level;
 use crate::level::{Instructions, by_level};
-
-/// Most columns that vector code treats at once.
-const MOST_LANES: usize = 16;
 
 /// The taps of all columns.
 #[derive(Clone, Debug)]
@@ -30,8 +27,6 @@ enum Vectors {
     Nothing,
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Columns),
-    #[cfg(target_arch = "x86_64")]
-    Avx512(avx512::Columns),
 }
 
 impl Columns {
@@ -40,21 +35,13 @@ impl Columns {
         let row_len = CHANNELS * source;
         let vectors = match level.instructions() {
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => Vectors::Avx2(avx2::Columns::new(&taps, row_len)),
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx512 => avx512::Columns::new(&taps, row_len)
-                .map_or_else(|| Vectors::Avx2(avx2::Columns::new(&taps, row_len)), Vectors::Avx512),
+            Instructions::Avx2 | Instructions::Avx512 => Vectors::Avx2(avx2::Columns::new(&taps, row_len)),
             _ => Vectors::Nothing,
         };
         Self { taps, row_len, vectors }
     }
 
-    /// Room for a channel of a resized row: vector code writes some columns more.
-    pub(super) fn room(&self) -> usize {
-        self.taps.len().next_multiple_of(MOST_LANES)
-    }
-
-    /// Resizes a row of the source, each channel to a row of its own, of as many numbers as there is [`Self::room`].
+    /// Resizes a row of the source, each channel to a row of its own.
     pub(super) fn resize(&self, row: &[u8], channels: [&mut [i16]; CHANNELS]) {
         match &self.vectors {
             #[cfg(target_arch = "x86_64")]
@@ -66,9 +53,6 @@ impl Columns {
                 let done = columns.len();
                 resize_one_by_one(&self.taps[done..], row, channels.map(|channel| &mut channel[done..]));
             }
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above, and these columns exist only where the CPU has VBMI.
-            Vectors::Avx512(columns) if row.len() == self.row_len => unsafe { columns.resize(row, channels) },
             _ => resize_one_by_one(&self.taps, row, channels),
         }
     }

@@ -1,17 +1,36 @@
 //! From the rows of an image to a row of the resized one.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
 use super::exact::{halve, split};
+use super::format::Sample;
 use super::resize::{Columns, blend};
 use super::taps::{self, Tap};
 use super::{CHANNELS, Size};
 use crate::Level;
+#[cfg(target_arch = "x86_64")]
+use crate::level::Instructions;
+
+/// Images that are enlarged by more are faster if their resized rows are kept.
+#[cfg(target_arch = "x86_64")]
+const MOST_ENLARGED: usize = 2;
 
 /// How images of one size become images of another.
 #[derive(Clone, Debug)]
 pub(super) enum Sampling {
     Copy,
     Halve,
-    Blend { columns: Columns, rows: Vec<Tap> },
+    /// Rows of the image are resized and kept, and blended.
+    Blend {
+        columns: Columns,
+        rows: Vec<Tap>,
+    },
+    /// All of that at once, but rows are not kept.
+    #[cfg(target_arch = "x86_64")]
+    AtOnce {
+        columns: avx512::Columns,
+        rows: Vec<Tap>,
+    },
 }
 
 /// One row for each channel.
@@ -27,14 +46,22 @@ fn slices<T>(channels: &mut Channels<T>) -> [&mut [T]; CHANNELS] {
 
 impl Sampling {
     pub(super) fn new(source: Size, resized: Size, level: Level) -> Self {
+        let columns = taps::of_columns(source.width, resized.width);
+        let rows = taps::of_rows(source.height, resized.height);
+        #[cfg(target_arch = "x86_64")]
+        if level.instructions() == Instructions::Avx512
+            && MOST_ENLARGED * source.height >= resized.height
+            && let Some(columns) = avx512::Columns::new(&columns, CHANNELS * source.width)
+        {
+            return Self::AtOnce { columns, rows };
+        }
         if source == resized {
             return Self::Copy;
         }
         if source == (Size { height: 2 * resized.height, width: 2 * resized.width }) {
             return Self::Halve;
         }
-        let columns = Columns::new(taps::of_columns(source.width, resized.width), source.width, level);
-        Self::Blend { columns, rows: taps::of_rows(source.height, resized.height) }
+        Self::Blend { columns: Columns::new(columns, source.width, level), rows }
     }
 }
 
@@ -57,7 +84,9 @@ impl<'a> Sampler<'a> {
         let (wide, narrow) = match sampling {
             Sampling::Copy => (0, 0),
             Sampling::Halve => (2 * width, 0),
-            Sampling::Blend { columns, .. } => (0, columns.room()),
+            Sampling::Blend { .. } => (0, width),
+            #[cfg(target_arch = "x86_64")]
+            Sampling::AtOnce { .. } => (0, 0),
         };
         Self {
             sampling,
@@ -76,8 +105,22 @@ impl<'a> Sampler<'a> {
             Sampling::Copy => split(self.level, self.image[row], slices(&mut self.bytes)),
             Sampling::Halve => self.halve(row),
             Sampling::Blend { columns, rows } => self.blend(columns, rows[row]),
+            #[cfg(target_arch = "x86_64")]
+            Sampling::AtOnce { columns, rows } => sample(columns, self.image, rows[row], slices(&mut self.bytes)),
         }
         self.bytes.each_ref().map(Vec::as_slice)
+    }
+
+    /// Writes the row of that number into planes, unless it has to be made of bytes first.
+    pub(super) fn write<T: Sample>(&self, row: usize, planes: [&mut [T]; CHANNELS]) -> bool {
+        match self.sampling {
+            #[cfg(target_arch = "x86_64")]
+            Sampling::AtOnce { columns, rows } => {
+                sample(columns, self.image, rows[row], planes);
+                true
+            }
+            _ => false,
+        }
     }
 
     fn halve(&mut self, row: usize) {
@@ -107,4 +150,10 @@ impl<'a> Sampler<'a> {
         self.held[place] = Some(source);
         place
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn sample<T: Sample>(columns: &avx512::Columns, image: &[&[u8]], tap: Tap, channels: [&mut [T]; CHANNELS]) {
+    // SAFETY: such columns exist only where this CPU has AVX-512 with VBMI; `Job::check` has measured the rows.
+    unsafe { columns.sample(tap.sources.map(|source| image[source]), tap.weights, channels) };
 }
