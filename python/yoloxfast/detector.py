@@ -35,11 +35,13 @@ class Detector:
     Parameters
     ----------
     model : str or path
-        An `.onnx` file as YOLOX's `export_onnx.py` writes it; the name of an official model ("yolox-nano", "-tiny",
-        "-s", "-l", "-x"), which is downloaded once and verified; or "demo", a small network of shapes that comes with
-        the package (see `yoloxfast.demo`).
+        An `.onnx` file as YOLOX's `export_onnx.py` writes it; a TensorRT engine that was built of one (`.engine`,
+        `.plan`, `.trt`), which is a program, so load only what you trust; the name of an official model ("yolox-nano",
+        "-tiny", "-s", "-l", "-x"), which is downloaded once and verified; or "demo", a small network of shapes that
+        comes with the package (see `yoloxfast.demo`).
     backend : str, optional
-        Name of the runtime: "onnxruntime". By default the one that fits the file.
+        Name of the runtime: "onnxruntime", "tensorrt" or "tensorrt-rtx". By default the one that fits the file:
+        TensorRT for engines.
     score_threshold : float, default 0.25
         Least objectness times class score, 0 to 1.
     iou_threshold : float, default 0.45
@@ -60,7 +62,7 @@ class Detector:
     device : int, default 0
         Number of the GPU; ONNX Runtime runs on the CPU and takes only 0.
     threads : int, optional
-        Threads of ONNX Runtime; by default one per core.
+        Threads of ONNX Runtime; by default one per core. Not for engines.
 
     Attributes
     ----------

@@ -6,6 +6,7 @@ a time, and a backend lends as many as there are threads that ask at once.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from yoloxfast.errors import ModelError
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from yoloxfast.preprocessing import Letterbox
 
 __all__ = ["Backend", "ExecutionContext", "open_backend"]
+
+_ENGINES = (".engine", ".plan", ".trt")
+_RUNTIMES = ("onnxruntime", "tensorrt", "tensorrt-rtx")
 
 
 class ExecutionContext(Protocol):
@@ -82,13 +86,22 @@ def open_backend(
     ConnectionError
         An official model could not be downloaded.
     """
-    if backend not in (None, "onnxruntime"):
-        raise ValueError(f"unknown backend {backend!r}, expected 'onnxruntime'")
-    if device != 0:
-        raise ValueError(f"device is {device}, but ONNX Runtime runs on the CPU here: leave it at 0")
-    from yoloxfast.backends.onnxruntime import OnnxRuntimeBackend
+    if backend not in (None, *_RUNTIMES):
+        raise ValueError(f"unknown backend {backend!r}, expected {', '.join(map(repr, _RUNTIMES))}")
+    if backend == "onnxruntime" or (backend is None and Path(model).suffix.lower() not in _ENGINES):
+        if device != 0:
+            raise ValueError(f"device is {device}, but ONNX Runtime runs on the CPU here: leave it at 0")
+        from yoloxfast.backends.onnxruntime import OnnxRuntimeBackend
+
+        path = find_model(model)
+        if backend is None and path.suffix.lower() != ".onnx":
+            raise ModelError(f"{path} has an unknown suffix, expected .onnx, or {', '.join(_ENGINES)} for an engine")
+        return OnnxRuntimeBackend(path, threads=threads)
+    if threads is not None:
+        raise ValueError(f"threads is {threads}, but those are threads of ONNX Runtime: leave it out for an engine")
+    from yoloxfast.backends.tensorrt import TensorRtBackend
 
     path = find_model(model)
-    if backend is None and path.suffix.lower() != ".onnx":
-        raise ModelError(f"{path} has an unknown suffix, expected .onnx")
-    return OnnxRuntimeBackend(path, threads=threads)
+    if path.suffix.lower() == ".onnx":
+        raise ModelError(f"{path} is an ONNX file, expected an engine that was built of one, by trtexec for example")
+    return TensorRtBackend(path, runtime=backend or "tensorrt", device=device)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import operator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
+from yoloxfast.backends.tensors import Tensor, image_size, not_an_image
 from yoloxfast.errors import EngineError, ModelError, missing
 from yoloxfast.head import find_head
 from yoloxfast.preprocessing import PADDING, Letterbox
@@ -30,7 +31,6 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float16)": np.dtype(np.float16),
     "tensor(uint8)": np.dtype(np.uint8),
 }
-_SIDES = range(1, 8193)
 _THREADS = range(1, 1025)
 _ONLY_FATAL = 4
 
@@ -57,7 +57,7 @@ class OnnxRuntimeBackend:
         except (EngineError, ModelError) as error:
             raise type(error)(f"{path}: {error}") from error.__cause__
         output = outputs[self.head.output_name]
-        self._output = _Tensor(self.head.output_name, output.shape, output.dtype)
+        self._output = Tensor(self.head.output_name, output.shape, output.dtype)
         self._file = f"{path} ({path.stat().st_size:,} bytes)"
         self.metadata: Mapping[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         self._session: Any = session
@@ -94,21 +94,10 @@ class OnnxRuntimeBackend:
         self._idle.clear()
 
 
-class _Tensor(NamedTuple):
-    """What a tensor of the network is."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.shape} {self.dtype}"
-
-
 class _Context:
     """Input and output buffer, bound to the session once."""
 
-    def __init__(self, session: Any, network_input: _Tensor, network_output: _Tensor) -> None:
+    def __init__(self, session: Any, network_input: Tensor, network_output: Tensor) -> None:
         self._input = np.zeros(network_input.shape, network_input.dtype)
         self.letterboxes = [Letterbox(image) for image in self._input]
         self._output = np.empty(network_output.shape, network_output.dtype)
@@ -146,31 +135,20 @@ def _open_session(path: Path, threads: int | None) -> Any:
         raise ModelError(f"{path} is not a model that ONNX Runtime can load: {error}") from error
 
 
-def _checked_input(session: Any, path: Path) -> tuple[_Tensor, tuple[int, int]]:
+def _checked_input(session: Any, path: Path) -> tuple[Tensor, tuple[int, int]]:
     """Read the network's input, and its height and width; a symbolic batch becomes 1."""
     inputs = session.get_inputs()
-    match inputs:
-        case [tensor] if tensor.type in _DTYPES:
-            dtype = _DTYPES[tensor.type]
-            match tensor.shape:
-                case [batch, 3, int(height), int(width)] if height in _SIDES and width in _SIDES:
-                    shape: tuple[int, ...] = (_fixed(batch), 3, height, width)
-                    return _Tensor(tensor.name, shape, dtype), (height, width)
-                case [batch, int(height), int(width), 3] if height in _SIDES and width in _SIDES and dtype == np.uint8:
-                    shape = (_fixed(batch), height, width, 3)
-                    return _Tensor(tensor.name, shape, dtype), (height, width)
-    found = ", ".join(f"{tensor.name} {tensor.shape} {tensor.type}" for tensor in inputs)
-    raise ModelError(
-        f"{path}: not the input of a YOLOX: found {found}; expected one input (batch, 3, height, width) of fixed height"
-        f" and width, {_SIDES[0]} to {_SIDES[-1]}, in float32, float16 or uint8, or (batch, height, width, 3) in uint8"
-    )
+    if len(inputs) == 1:
+        (tensor,) = inputs
+        dtype = _DTYPES.get(tensor.type)
+        size = image_size(tensor.shape, dtype)
+        if dtype is not None and size is not None:
+            batch, *others = tensor.shape
+            return Tensor(tensor.name, (batch if isinstance(batch, int) else 1, *others), dtype), size
+    raise not_an_image(path, ", ".join(f"{tensor.name} {tensor.shape} {tensor.type}" for tensor in inputs))
 
 
-def _fixed(batch: object) -> int:
-    return batch if isinstance(batch, int) else 1
-
-
-def _probe(session: Any, network_input: _Tensor) -> dict[str, NDArray[Any]]:
+def _probe(session: Any, network_input: Tensor) -> dict[str, NDArray[Any]]:
     """Run the network once, on grey, to see what it really puts out."""
     names = [output.name for output in session.get_outputs()]
     grey = np.full(network_input.shape, PADDING, network_input.dtype)
