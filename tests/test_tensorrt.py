@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import json
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from yoloxfast import Detector, EngineError, MissingDependencyError, ModelError
 from yoloxfast.images import read_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -107,6 +109,28 @@ def test_detections_of_eight_threads_on_coco_val_are_those_of_yolox(data: Path, 
         found = threads.map(lambda name: detector.detect(read_image(data / "coco_val/images" / name)), photos)
         for detections, golden in zip(found, photos.values(), strict=True):
             assert_same(detections, golden["eval_0.3_0.45"], pixels=0.01, score=1e-5)
+
+
+def peak_of(call: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.usefixtures("world")
+def test_a_call_allocates_nothing_as_large_as_an_image_or_an_output(tmp_path: Path) -> None:
+    model = toy_network.build(tmp_path / "model.onnx", size=(320, 320), num_classes=80)
+    output = 2100 * 85 * 4
+    with Detector(engine_of(model, tmp_path / "model.engine"), score_threshold=1) as detector:
+        small, large = (np.zeros((side, side, 3), np.uint8) for side in (100, 2000))
+        for image in (small, large):
+            detector.detect(image)
+        peaks = [peak_of(partial(detector.detect, image)) for image in (small, large)]
+    assert abs(peaks[1] - peaks[0]) < 50_000
+    assert max(peaks) < 1.5 * output, "the double's ONNX Runtime makes one, we none"
 
 
 def test_two_runs_may_be_in_flight(world: World, engine: Path, image: NDArray[np.uint8]) -> None:

@@ -6,7 +6,8 @@
 //!     write these as the numbers that the network takes, and the border beside them unless it is there already
 //! ```
 //!
-//! All of that happens in the nearest cache; what is read and written beyond it is the image and the input, once.
+//! All of that happens in the nearest cache, or, with AVX-512, in registers; what is read and written beyond is the image
+//! and the input, once.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

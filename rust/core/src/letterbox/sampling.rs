@@ -112,6 +112,7 @@ impl<'a> Sampler<'a> {
     }
 
     /// Writes the row of that number into planes, unless it has to be made of bytes first.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "all rows are made of bytes"))]
     pub(super) fn write<T: Sample>(&self, row: usize, planes: [&mut [T]; CHANNELS]) -> bool {
         match self.sampling {
             #[cfg(target_arch = "x86_64")]
