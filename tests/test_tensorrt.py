@@ -18,6 +18,7 @@ from golden import assert_same, options_of
 from specification import expected
 from tensorrt_double import HEADER, install
 from yoloxfast import Detector, EngineError, MissingDependencyError, ModelError
+from yoloxfast.cli import main
 from yoloxfast.images import read_image
 
 if TYPE_CHECKING:
@@ -109,6 +110,19 @@ def test_detections_of_eight_threads_on_coco_val_are_those_of_yolox(data: Path, 
         found = threads.map(lambda name: detector.detect(read_image(data / "coco_val/images" / name)), photos)
         for detections, golden in zip(found, photos.values(), strict=True):
             assert_same(detections, golden["eval_0.3_0.45"], pixels=0.01, score=1e-5)
+
+
+@pytest.mark.usefixtures("world")
+def test_info_names_the_gpu_and_the_tensors(engine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(engine)]) == 0
+    lines = capsys.readouterr().out
+    for fact in (
+        "TensorRT 10.16.1",
+        "Double GPU, compute capability 8.9, 1.0 GiB",
+        "image (1, 3, 64, 96) float32",
+        "out0 (1, 126, 8) float32",
+    ):
+        assert fact in lines
 
 
 def peak_of(call: Callable[[], object]) -> int:
