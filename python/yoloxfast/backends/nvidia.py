@@ -61,11 +61,11 @@ class Device:
                 try:
                     cuda.init()
                     count = cuda.Device.count()
+                    if number not in range(count):
+                        raise ValueError(f"device is {number}, but of NVIDIA GPUs there are {count}, counted from 0")
+                    cls._known[number] = cls(number)
                 except cuda.Error as error:
                     raise EngineError(f"no NVIDIA GPU can be used: {error}") from error
-                if number not in range(count):
-                    raise ValueError(f"device is {number}, but this machine has {count} NVIDIA GPUs, counted from 0")
-                cls._known[number] = cls(number)
             return cls._known[number]
 
     @contextmanager
@@ -76,13 +76,14 @@ class Device:
                 "CUDA does not survive a fork, and this process was forked from one that used it: start processes by"
                 " 'spawn', or make the detector in this one"
             )
-        self._context.push()
         try:
-            yield
+            self._context.push()
+            try:
+                yield
+            finally:
+                cuda.Context.pop()
         except cuda.Error as error:
             raise EngineError(f"CUDA failed: {error}") from error
-        finally:
-            cuda.Context.pop()
 
     def __str__(self) -> str:
         return f"{self.name}, compute capability {self.compute_capability}, {self.memory / 2**30:.1f} GiB"
