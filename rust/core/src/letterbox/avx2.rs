@@ -9,6 +9,7 @@ use std::arch::x86_64::{
 
 use super::CHANNELS;
 use super::taps::Tap;
+use crate::Level;
 
 /// Columns that are treated at once.
 const LANES: usize = 8;
@@ -19,9 +20,12 @@ const OVERREAD: usize = 16;
 /// The bytes of a pixel and its neighbour as pairs, one for each channel.
 const PAIRS: [i8; 16] = [0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1];
 
-/// Columns from the left on, as long as [`OVERREAD`] bytes from their first pixel on are in a row.
+/// Columns of rows of so many bytes, from the left on as long as [`OVERREAD`] bytes from their first pixel on are in one.
 #[derive(Clone, Debug)]
-pub(super) struct Columns(Vec<Group>);
+pub(super) struct Columns {
+    row_len: usize,
+    groups: Vec<Group>,
+}
 
 #[derive(Clone, Debug)]
 struct Group {
@@ -31,7 +35,11 @@ struct Group {
 }
 
 impl Columns {
-    pub(super) fn new(taps: &[Tap], row_len: usize) -> Self {
+    /// Lays them out, unless there is no AVX2.
+    pub(super) fn new(taps: &[Tap], row_len: usize, level: Level) -> Option<Self> {
+        if level == Level::SCALAR {
+            return None;
+        }
         let fits = |tap: &&Tap| tap.offset() + OVERREAD <= row_len;
         let (groups, _) = taps[..taps.iter().take_while(fits).count()].as_chunks::<LANES>();
         #[expect(clippy::cast_possible_truncation, reason = "rows are below MAX_SIDE")]
@@ -39,24 +47,27 @@ impl Columns {
             offsets: taps.map(|tap| tap.offset() as u32),
             weights: taps.map(|tap| tap.weights),
         };
-        Self(groups.iter().map(group).collect())
+        Some(Self { row_len, groups: groups.iter().map(group).collect() })
     }
 
-    /// How many they are.
-    pub(super) fn len(&self) -> usize {
-        LANES * self.0.len()
+    /// Resizes a row of that length to these columns; returns how many they are.
+    pub(super) fn resize(&self, row: &[u8], channels: [&mut [i16]; CHANNELS]) -> usize {
+        if row.len() != self.row_len {
+            return 0;
+        }
+        // SAFETY: `new` gives none where there is no AVX2, and the row is as long as it was told.
+        unsafe { self.resize_checked(row, channels) };
+        LANES * self.groups.len()
     }
 
-    /// Resizes a row to these columns.
-    ///
-    /// # Safety
-    /// The CPU has AVX2, and the row is as long as it was for `new`.
     #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn resize(&self, row: &[u8], channels: [&mut [i16]; CHANNELS]) {
+    unsafe fn resize_checked(&self, row: &[u8], channels: [&mut [i16]; CHANNELS]) {
         // SAFETY: it reads the 16 bytes.
         let pairs = _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(PAIRS.as_ptr().cast()) });
         let [first, second, third] = channels.map(|channel| channel.as_chunks_mut::<LANES>().0);
-        for (((Group { offsets, weights }, first), second), third) in self.0.iter().zip(first).zip(second).zip(third) {
+        for (((Group { offsets, weights }, first), second), third) in
+            self.groups.iter().zip(first).zip(second).zip(third)
+        {
             // SAFETY: there are as many bytes in the row from each offset on.
             let pixels = offsets.map(|offset| unsafe { _mm_loadu_si128(row.as_ptr().add(offset as usize).cast()) });
             // SAFETY: these are 32 bytes.
@@ -95,8 +106,11 @@ mod tests {
     #[test]
     fn what_is_read_lies_in_the_row() {
         for (source, target) in (1..100).flat_map(|source| [1, 7, 8, 90, 640].map(|target| (source, target))) {
-            for group in Columns::new(&of_columns(source, target), CHANNELS * source).0 {
-                assert!(group.offsets.iter().all(|offset| *offset as usize + OVERREAD <= CHANNELS * source));
+            if let Some(Columns { groups, row_len }) =
+                Columns::new(&of_columns(source, target), CHANNELS * source, Level::best())
+            {
+                let mut offsets = groups.iter().flat_map(|group| group.offsets);
+                assert!(offsets.all(|offset| offset as usize + OVERREAD <= row_len));
             }
         }
     }

@@ -1,17 +1,22 @@
 //! [`resize`](super::resize) of two rows and all that follows, sixteen columns at once, in AVX-512 with VBMI, which picks
-//! any bytes of one register or two.
+//! any bytes of one register or two. Bench `Letterbox of 1920x1080`: 0.7 of the time of AVX2.
 
 use std::arch::x86_64::{
-    __m512i, _mm512_add_epi8, _mm512_add_epi32, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_mask_permutexvar_epi8,
-    _mm512_maskz_permutex2var_epi8, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_srli_epi32,
+    __m512i, _MM_FROUND_TO_NEAREST_INT, _mm_storeu_si128, _mm256_storeu_si256, _mm512_add_epi8, _mm512_add_epi32,
+    _mm512_cvtepi32_epi8, _mm512_cvtepi32_ps, _mm512_cvtps_ph, _mm512_loadu_si512, _mm512_madd_epi16,
+    _mm512_mask_permutexvar_epi8, _mm512_maskz_permutex2var_epi8, _mm512_set1_epi8, _mm512_set1_epi32,
+    _mm512_setzero_si512, _mm512_srli_epi32, _mm512_storeu_ps,
 };
 
+use half::f16;
+
 use super::CHANNELS;
-use super::format::Sample;
 use super::taps::Tap;
+use crate::Level;
+use crate::level::Instructions;
 
 /// Columns that are treated at once.
-pub(super) const LANES: usize = 16;
+const LANES: usize = 16;
 
 /// Bytes of a register.
 const REGISTER: usize = 64;
@@ -19,9 +24,15 @@ const REGISTER: usize = 64;
 /// The low bytes of all 16-bit numbers.
 const LOW_BYTES: u64 = 0x5555_5555_5555_5555;
 
-/// Columns of rows that are long enough.
+/// All columns of rows of so many bytes.
 #[derive(Clone, Debug)]
-pub(super) enum Columns {
+pub(super) struct Columns {
+    row_len: usize,
+    groups: Groups,
+}
+
+#[derive(Clone, Debug)]
+enum Groups {
     /// The pixels of each group lie in two registers.
     Near(Vec<Group<1, { 2 * REGISTER }>>),
     /// Those of each quarter of a group lie in one.
@@ -31,7 +42,7 @@ pub(super) enum Columns {
 /// Neighbouring columns whose pixels lie in windows of so many bytes, as many columns in each.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
-pub(super) struct Group<const WINDOWS: usize, const BYTES: usize> {
+struct Group<const WINDOWS: usize, const BYTES: usize> {
     /// Where in its window the first pixel of each column is, and 3 bytes on the second: in 16 bits each.
     indices: [[u16; 2]; LANES],
     weights: [[i16; 2]; LANES],
@@ -42,24 +53,30 @@ pub(super) struct Group<const WINDOWS: usize, const BYTES: usize> {
 
 impl Columns {
     /// Lays out these columns, unless there is no AVX-512 with VBMI, they are too few, or their pixels lie too far apart.
-    pub(super) fn new(taps: &[Tap], row_len: usize) -> Option<Self> {
-        if !is_x86_feature_detected!("avx512vbmi") {
+    pub(super) fn new(taps: &[Tap], row_len: usize, level: Level) -> Option<Self> {
+        if level.instructions() != Instructions::Avx512 || !is_x86_feature_detected!("avx512vbmi") {
             return None;
         }
-        Group::all(taps, row_len).map(Self::Near).or_else(|| Group::all(taps, row_len).map(Self::Far))
+        let near = || Group::all(taps, row_len).map(Groups::Near);
+        let far = || Group::all(taps, row_len).map(Groups::Far);
+        near().or_else(far).map(|groups| Self { row_len, groups })
     }
 
-    /// Resizes two rows, which may be one, to these columns and blends them.
-    ///
-    /// # Safety
-    /// The CPU has AVX-512 with VBMI, and the rows are as long as they were for `new`.
+    /// Resizes two rows of that length, which may be one, to these columns and blends them.
+    pub(super) fn sample<T: Store>(&self, rows: [&[u8]; 2], weights: [i16; 2], channels: [&mut [T]; CHANNELS]) {
+        if rows.iter().all(|row| row.len() == self.row_len) {
+            // SAFETY: `new` gives none where there is no AVX-512 with VBMI, and the rows are as long as it was told.
+            unsafe { self.sample_checked(rows, weights, channels) };
+        }
+    }
+
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    pub(super) unsafe fn sample<T: Sample>(&self, rows: [&[u8]; 2], weights: [i16; 2], channels: [&mut [T]; CHANNELS]) {
-        match self {
+    unsafe fn sample_checked<T: Store>(&self, rows: [&[u8]; 2], weights: [i16; 2], channels: [&mut [T]; CHANNELS]) {
+        match &self.groups {
             // SAFETY: windows lie in such rows.
-            Self::Near(groups) => sample(groups, rows, weights, channels, |row, starts| unsafe { near(row, starts) }),
+            Groups::Near(groups) => sample(groups, rows, weights, channels, |row, starts| unsafe { near(row, starts) }),
             // SAFETY: as above.
-            Self::Far(groups) => sample(groups, rows, weights, channels, |row, starts| unsafe { far(row, starts) }),
+            Groups::Far(groups) => sample(groups, rows, weights, channels, |row, starts| unsafe { far(row, starts) }),
         }
     }
 }
@@ -135,7 +152,7 @@ unsafe fn far(row: &[u8], starts: [usize; 4]) -> impl Fn(__m512i) -> __m512i + C
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 #[inline]
-fn sample<const WINDOWS: usize, const BYTES: usize, T: Sample, P: Fn(__m512i) -> __m512i + Copy>(
+fn sample<const WINDOWS: usize, const BYTES: usize, T: Store, P: Fn(__m512i) -> __m512i + Copy>(
     groups: &[Group<WINDOWS, BYTES>],
     rows: [&[u8]; 2],
     weights: [i16; 2],
@@ -160,6 +177,43 @@ fn sample<const WINDOWS: usize, const BYTES: usize, T: Sample, P: Fn(__m512i) ->
                 unsafe { T::store(blended, out) };
             }
         }
+    }
+}
+
+/// Numbers that values are stored as.
+pub trait Store: Sized {
+    /// Writes the numbers of the same values, 0 to 255 in 32 bits each.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512.
+    unsafe fn store(values: __m512i, out: &mut [Self; LANES]);
+}
+
+impl Store for f32 {
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    unsafe fn store(values: __m512i, out: &mut [Self; LANES]) {
+        // SAFETY: it writes 16 numbers.
+        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), _mm512_cvtepi32_ps(values)) };
+    }
+}
+
+impl Store for f16 {
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    unsafe fn store(values: __m512i, out: &mut [Self; LANES]) {
+        let exact = _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm512_cvtepi32_ps(values));
+        // SAFETY: it writes 16 numbers.
+        unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), exact) };
+    }
+}
+
+impl Store for u8 {
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    unsafe fn store(values: __m512i, out: &mut [Self; LANES]) {
+        // SAFETY: it writes 16 numbers.
+        unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(values)) };
     }
 }
 
@@ -189,9 +243,9 @@ mod tests {
     #[test]
     fn windows_lie_in_the_row() {
         for (source, target) in (1..300).flat_map(|source| [1, 15, 16, 17, 90, 640].map(|target| (source, target))) {
-            match Columns::new(&of_columns(source, target), CHANNELS * source) {
-                Some(Columns::Near(groups)) => assert_inside(&groups, CHANNELS * source),
-                Some(Columns::Far(groups)) => assert_inside(&groups, CHANNELS * source),
+            match Columns::new(&of_columns(source, target), CHANNELS * source, Level::best()) {
+                Some(Columns { groups: Groups::Near(groups), row_len }) => assert_inside(&groups, row_len),
+                Some(Columns { groups: Groups::Far(groups), row_len }) => assert_inside(&groups, row_len),
                 None => {}
             }
         }

@@ -1,33 +1,24 @@
 //! What networks take: in which order, and which number stands for a byte.
 
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{
-    __m512i, _MM_FROUND_TO_NEAREST_INT, _mm_storeu_si128, _mm256_storeu_si256, _mm512_cvtepi32_epi8,
-    _mm512_cvtepi32_ps, _mm512_cvtps_ph, _mm512_storeu_ps,
-};
-
 use half::f16;
 
-#[cfg(target_arch = "x86_64")]
-use super::avx512::LANES;
 use super::{CHANNELS, PADDING, Size};
 use crate::Level;
 use crate::level::by_level;
 
 mod private {
     #[cfg(target_arch = "x86_64")]
-    use super::{__m512i, LANES};
+    use super::super::avx512::Store;
 
-    pub trait Sealed: Copy {
+    #[cfg(not(target_arch = "x86_64"))]
+    pub trait Store {}
+
+    #[cfg(not(target_arch = "x86_64"))]
+    impl<T> Store for T {}
+
+    pub trait Sealed: Copy + Store {
         /// The number of the same value.
         fn of(byte: u8) -> Self;
-
-        /// Writes the numbers of the same values, 0 to 255 in 32 bits each.
-        ///
-        /// # Safety
-        /// The CPU has AVX-512.
-        #[cfg(target_arch = "x86_64")]
-        unsafe fn store(values: __m512i, out: &mut [Self; LANES]);
     }
 
     pub trait Rounded {
@@ -52,14 +43,6 @@ impl private::Sealed for f32 {
     fn of(byte: u8) -> Self {
         Self::from(byte)
     }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f")]
-    #[inline]
-    unsafe fn store(values: __m512i, out: &mut [Self; LANES]) {
-        // SAFETY: it writes 16 numbers.
-        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), _mm512_cvtepi32_ps(values)) };
-    }
 }
 
 impl private::Sealed for f16 {
@@ -70,29 +53,12 @@ impl private::Sealed for f16 {
         let bits = (f32::from(byte).to_bits() >> 13).saturating_sub(112 << 10);
         Self::from_bits(bits as u16)
     }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f")]
-    #[inline]
-    unsafe fn store(values: __m512i, out: &mut [Self; LANES]) {
-        let rounded = _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm512_cvtepi32_ps(values));
-        // SAFETY: it writes 16 numbers.
-        unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), rounded) };
-    }
 }
 
 impl private::Sealed for u8 {
     #[inline(always)]
     fn of(byte: u8) -> Self {
         byte
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f")]
-    #[inline]
-    unsafe fn store(values: __m512i, out: &mut [Self; LANES]) {
-        // SAFETY: it writes 16 numbers.
-        unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(values)) };
     }
 }
 

@@ -10,51 +10,40 @@ use super::CHANNELS;
 use super::avx2;
 use super::taps::Tap;
 use crate::Level;
-use crate::level::{Instructions, by_level};
+use crate::level::by_level;
 
 /// The taps of all columns.
 #[derive(Clone, Debug)]
 pub(super) struct Columns {
     taps: Vec<Tap>,
-    /// Bytes of a row.
-    row_len: usize,
-    vectors: Vectors,
-}
-
-/// What vector code does.
-#[derive(Clone, Debug)]
-enum Vectors {
-    Nothing,
     #[cfg(target_arch = "x86_64")]
-    Avx2(avx2::Columns),
+    avx2: Option<avx2::Columns>,
 }
 
 impl Columns {
     /// Lays out the taps of rows that have `source` pixels.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "there is no vector code"))]
     pub(super) fn new(taps: Vec<Tap>, source: usize, level: Level) -> Self {
-        let row_len = CHANNELS * source;
-        let vectors = match level.instructions() {
+        Self {
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 | Instructions::Avx512 => Vectors::Avx2(avx2::Columns::new(&taps, row_len)),
-            _ => Vectors::Nothing,
-        };
-        Self { taps, row_len, vectors }
+            avx2: avx2::Columns::new(&taps, CHANNELS * source, level),
+            taps,
+        }
     }
 
     /// Resizes a row of the source, each channel to a row of its own.
-    pub(super) fn resize(&self, row: &[u8], channels: [&mut [i16]; CHANNELS]) {
-        match &self.vectors {
-            #[cfg(target_arch = "x86_64")]
-            Vectors::Avx2(columns) if row.len() == self.row_len => {
-                let mut channels = channels;
-                let firsts = channels.each_mut().map(|channel| &mut **channel);
-                // SAFETY: `new` was given a level with AVX2, which this CPU has then, and rows of that length.
-                unsafe { columns.resize(row, firsts) };
-                let done = columns.len();
-                resize_one_by_one(&self.taps[done..], row, channels.map(|channel| &mut channel[done..]));
-            }
-            _ => resize_one_by_one(&self.taps, row, channels),
+    pub(super) fn resize(&self, row: &[u8], mut channels: [&mut [i16]; CHANNELS]) {
+        #[cfg(target_arch = "x86_64")]
+        let done = match &self.avx2 {
+            Some(columns) => columns.resize(row, channels.each_mut().map(|channel| &mut **channel)),
+            None => 0,
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        let done = 0;
+        for channel in &mut channels {
+            *channel = &mut std::mem::take(channel)[done..];
         }
+        resize_one_by_one(&self.taps[done..], row, channels);
     }
 }
 

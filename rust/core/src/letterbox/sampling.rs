@@ -8,10 +8,8 @@ use super::resize::{Columns, blend};
 use super::taps::{self, Tap};
 use super::{CHANNELS, Size};
 use crate::Level;
-#[cfg(target_arch = "x86_64")]
-use crate::level::Instructions;
 
-/// Images that are enlarged by more are faster if their resized rows are kept.
+/// Images that are enlarged by more are faster if their resized rows are kept: 64 times the area in 3/4 of the time.
 #[cfg(target_arch = "x86_64")]
 const MOST_ENLARGED: usize = 2;
 
@@ -49,9 +47,8 @@ impl Sampling {
         let columns = taps::of_columns(source.width, resized.width);
         let rows = taps::of_rows(source.height, resized.height);
         #[cfg(target_arch = "x86_64")]
-        if level.instructions() == Instructions::Avx512
-            && MOST_ENLARGED * source.height >= resized.height
-            && let Some(columns) = avx512::Columns::new(&columns, CHANNELS * source.width)
+        if MOST_ENLARGED * source.height >= resized.height
+            && let Some(columns) = avx512::Columns::new(&columns, CHANNELS * source.width, level)
         {
             return Self::AtOnce { columns, rows };
         }
@@ -112,7 +109,10 @@ impl<'a> Sampler<'a> {
     }
 
     /// Writes the row of that number into planes, unless it has to be made of bytes first.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "all rows are made of bytes"))]
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(unused_variables, clippy::needless_pass_by_value, reason = "all rows are made of bytes")
+    )]
     pub(super) fn write<T: Sample>(&self, row: usize, planes: [&mut [T]; CHANNELS]) -> bool {
         match self.sampling {
             #[cfg(target_arch = "x86_64")]
@@ -155,6 +155,5 @@ impl<'a> Sampler<'a> {
 
 #[cfg(target_arch = "x86_64")]
 fn sample<T: Sample>(columns: &avx512::Columns, image: &[&[u8]], tap: Tap, channels: [&mut [T]; CHANNELS]) {
-    // SAFETY: such columns exist only where this CPU has AVX-512 with VBMI; `Job::check` has measured the rows.
-    unsafe { columns.sample(tap.sources.map(|source| image[source]), tap.weights, channels) };
+    columns.sample(tap.sources.map(|source| image[source]), tap.weights, channels);
 }
