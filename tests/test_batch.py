@@ -58,7 +58,7 @@ def test_bad_batches_say_what_was_expected(raws: NDArray[np.float32]) -> None:
         POST.batch(raws, scales=[1, 1, 0, 1, 1], threads=2)
     with pytest.raises(TypeError, match=r"scales must be numbers, got 1\.5"):
         POST.batch(raws, scales=1.5)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="threads is 0, expected at least 1"):
+    with pytest.raises(ValueError, match="threads is 0, expected 1 to 1024"):
         POST.batch(raws, threads=0)
     with pytest.raises(ValueError, match="raw output has 125 anchors, an input of 64x96"):
         POST.batch(raws[:, 1:])

@@ -108,7 +108,7 @@ def test_a_detector_takes_rgb_images_and_legacy_models(
 
 def test_a_legacy_model_takes_no_bytes(tmp_path: Path) -> None:
     model = toy_network.build(tmp_path / "model.onnx", input_dtype=np.uint8)
-    with pytest.raises(ValueError, match="legacy values are fractions"):
+    with pytest.raises(ValueError, match="cannot hold legacy values"):
         Detector(model, legacy=True)
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from yoloxfast import Letterbox, letterbox, letterbox_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
 
@@ -53,7 +58,7 @@ def test_a_size_is_in_whole_pixels(size: Any) -> None:
 
 
 def test_a_size_has_a_limit() -> None:
-    with pytest.raises(ValueError, match="input has 1048577x1 pixels, expected sides from 1 to 1048576"):
+    with pytest.raises(ValueError, match=r"size is 1048577x1 .*, expected sides from 1 to 1048576"):
         letterbox(IMAGE, (2**20 + 1, 1))
 
 
@@ -94,7 +99,7 @@ def test_an_out_is_an_input_of_that_size(out: Any, error: type[Exception], messa
         ([[[1.0]]], TypeError, "got list"),
         (np.broadcast_to(np.float32(0), (3, 64, 64)), ValueError, "read-only"),
         (np.zeros((3, 64, 128), np.float32)[..., ::2], ValueError, "out is not C-contiguous"),
-        (np.zeros((3, 0, 64), np.float32), ValueError, "both at least 1"),
+        (np.zeros((3, 0, 64), np.float32), ValueError, "out is empty"),
     ],
 )
 def test_a_letterbox_needs_an_input_that_lasts(out: Any, error: type[Exception], message: str) -> None:
@@ -113,16 +118,38 @@ def test_a_batch_is_several_images(images: Any) -> None:
         letterbox_batch(images, (64, 64))
 
 
+def test_an_error_of_the_images_own_is_left_alone() -> None:
+    def frames() -> Iterator[NDArray[np.uint8]]:
+        yield IMAGE
+        raise TypeError("the decoder failed")
+
+    with pytest.raises(TypeError, match="the decoder failed"):
+        letterbox_batch(frames(), (64, 64))
+
+
+def test_an_error_says_which_image_of_a_batch() -> None:
+    out = np.zeros((2, 64, 64, 3), np.uint8)
+    for image, message in ((IMAGE[..., ::-1], "image 1 is a view that reverses"), (out[0], "memory with image 1,")):
+        with pytest.raises(ValueError, match=message):
+            letterbox_batch([IMAGE, image], (64, 64), out=out)
+
+
+def test_the_out_of_a_letterbox_is_not_exchanged() -> None:
+    write = Letterbox(np.zeros((3, 64, 64), np.float32))
+    with pytest.raises(AttributeError):
+        write.out = np.zeros((3, 64, 64), np.float32)  # type: ignore[misc]
+
+
 def test_one_image_is_no_batch() -> None:
-    with pytest.raises(ValueError, match=r"image 0 must be .* got grey"):
+    with pytest.raises(ValueError, match=r"images is one image, \(4, 4, 3\), expected several: pass \[image\]"):
         letterbox_batch(IMAGE, (64, 64))
 
 
 def test_an_image_cannot_be_written_over() -> None:
     image = np.zeros((64, 64, 3), np.uint8)
-    with pytest.raises(ValueError, match="out shares memory with the image"):
+    with pytest.raises(ValueError, match="out shares memory with image"):
         letterbox(image, (64, 64), out=image)
-    with pytest.raises(ValueError, match="out shares memory with the image"):
+    with pytest.raises(ValueError, match="out shares memory with image"):
         letterbox(image[:20, 5:], (64, 64), out=image)
 
 
@@ -133,19 +160,22 @@ def test_a_view_that_reverses_channels_is_refused() -> None:
         letterbox(IMAGE[..., ::-1], (64, 64))
 
 
-@pytest.mark.parametrize("color", ["BGR", "grey", None, 1, ["rgb"]])
+@pytest.mark.parametrize("color", ["BGR", "grey", None, 1, ["rgb"], np.array(["rgb"])])
 def test_a_color_is_an_order_of_channels(color: Any) -> None:
     with pytest.raises(ValueError, match=r"color is .*, expected 'bgr' or 'rgb'"):
         letterbox(IMAGE, (64, 64), color=color)
 
 
 def test_legacy_values_are_no_bytes() -> None:
-    with pytest.raises(ValueError, match="out is uint8, but legacy values are fractions"):
+    with pytest.raises(ValueError, match="uint8 cannot hold legacy values"):
         letterbox(IMAGE, (64, 64), out=np.zeros((3, 64, 64), np.uint8), legacy=True)
 
 
-@pytest.mark.parametrize(("threads", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (None, TypeError)])
-def test_threads_are_at_least_one(threads: Any, error: type[Exception]) -> None:
+@pytest.mark.parametrize(
+    ("threads", "error"),
+    [(0, ValueError), (-1, ValueError), (1025, ValueError), (2**64, ValueError), (1.5, TypeError), (None, TypeError)],
+)
+def test_threads_are_1_to_1024(threads: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="threads"):
         letterbox(IMAGE, (64, 64), threads=threads)
 

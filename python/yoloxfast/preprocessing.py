@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,11 +12,11 @@ from yoloxfast import _core
 from yoloxfast.checks import check_image, checked_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     Color = Literal["bgr", "rgb"]
+
+_LARGEST_SIDE = 2**20
 
 __all__ = ["PADDING", "Letterbox", "letterbox", "letterbox_batch"]
 
@@ -48,8 +49,8 @@ def letterbox(
         Height and width of the network's input in pixels.
     out : ndarray, optional
         Where to write the result, such as one image of a network's input: `out=batch[0]`. Planes, (3, height, width),
-        of float32, float16 or uint8, or pixels, (height, width, 3), of uint8. To use one again and again, make a
-        `Letterbox` of it.
+        of float32, float16 or uint8, or pixels, (height, width, 3), of uint8; planes if both fit. To use one again and
+        again, make a `Letterbox` of it.
     color : {"bgr", "rgb"}, default "bgr"
         Order of the channels in `image`; the network gets its own order.
     legacy : bool, default False
@@ -73,11 +74,11 @@ def letterbox(
     ValueError
         `image` is not (height, width, 3), is empty, is a view that reverses its channels, or is beyond OpenCV's limits
         (2**20 a side, 2**30 pixels); `size` is not from 1 to 2**20; `out` is not of that size, is read-only, or shares
-        memory with `image`; `color` is another word; `legacy` values are to be written as uint8; or `threads` is below
-        1.
+        memory with `image`; `color` is another word; `legacy` values are to be written as uint8; or `threads` is not
+        1 to 1024.
     """
     check_image(image)
-    height, width = checked_size(size)
+    height, width = _checked_size(size)
     if out is None:
         out = np.empty((3, height, width), np.float32)
     else:
@@ -125,13 +126,14 @@ def letterbox_batch(
     >>> raw = session.run(None, {"images": tensor})[0]
     >>> results = post.batch(raw, scales=scales)
     """
-    try:
-        batch = list(images)
-    except TypeError:
-        raise TypeError(f"images must be several images, got {type(images).__name__}") from None
+    if isinstance(images, np.ndarray) and images.ndim == 3:  # noqa: PLR2004
+        raise ValueError(f"images is one image, {images.shape}, expected several: pass [image]")
+    if not isinstance(images, Iterable):
+        raise TypeError(f"images must be several images, got {type(images).__name__}")
+    batch = list(images)
     for number, image in enumerate(batch):
         check_image(image, f"image {number}")
-    height, width = checked_size(size)
+    height, width = _checked_size(size)
     planes = (len(batch), 3, height, width)
     if out is None:
         out = np.empty(planes, np.float32)
@@ -150,20 +152,14 @@ class Letterbox:
     ----------
     out : ndarray, C-contiguous
         (3, height, width) of float32, float16 or uint8, or (height, width, 3) of uint8, such as one image of the
-        page-locked buffer that an engine reads: `Letterbox(batch[0])`.
-
-    Attributes
-    ----------
-    out : ndarray
-    size : (int, int)
-        Height and width of the network's input in pixels.
+        page-locked buffer that an engine reads: `Letterbox(batch[0])`. Planes if both fit.
 
     Raises
     ------
     TypeError
         `out` is of no dtype that networks take.
     ValueError
-        `out` has another shape, is read-only, or is not C-contiguous.
+        `out` has another shape, is empty, is read-only, or is not C-contiguous.
 
     Examples
     --------
@@ -181,12 +177,25 @@ class Letterbox:
                 self._interleaved = True
             case _:
                 raise ValueError(_expected_out("(3, height, width)", "(height, width, 3)", out))
-        self.size = checked_size((height, width))
+        if out.size == 0:
+            raise ValueError(f"out is empty: {out.shape}")
         if not (out.flags.c_contiguous and out.flags.aligned):
             raise ValueError("out is not C-contiguous: pass np.empty(shape, dtype), or one image of a batch")
-        self.out = out
+        self._size = (height, width)
+        self._batch = np.asarray(out)[None]
         self._bordered_for: object = None
         self._turn = Lock()
+
+    @property
+    def out(self) -> NDArray[Any]:
+        """What was given, as an ndarray."""
+        out: NDArray[Any] = self._batch[0]
+        return out
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the network's input in pixels."""
+        return self._size
 
     def __call__(self, image: NDArray[Any], *, color: Color = "bgr", legacy: bool = False, threads: int = 1) -> float:
         """Write an image into `out`: what `letterbox` does, with the same parameters and errors.
@@ -201,7 +210,7 @@ class Letterbox:
         with self._turn:
             border = self._bordered_for != image_and_border
             self._bordered_for = None
-            [scale] = _fill([image], self.out[None], self._interleaved, color, legacy, threads, border=border)
+            [scale] = _fill([image], self._batch, self._interleaved, color, legacy, threads, border=border)
             self._bordered_for = image_and_border
         return scale
 
@@ -217,12 +226,11 @@ def _fill(
     border: bool = True,
 ) -> list[float]:
     """Write the letterbox of each image into `out`; the images have been checked, and shape and dtype of `out`."""
-    for image in images:
-        _check_views(image, out)
-    if color not in ("bgr", "rgb"):
+    images = [_readable(image, out, name) for image, name in zip(images, _names(images), strict=True)]
+    if not isinstance(color, str) or color not in ("bgr", "rgb"):
         raise ValueError(f"color is {color!r}, expected 'bgr' or 'rgb'")
     if legacy and out.dtype == np.uint8:
-        raise ValueError("out is uint8, but legacy values are fractions, some below 0: expected float32 or float16")
+        raise ValueError("uint8 cannot hold legacy values, which are fractions: expected float32 or float16")
     options = (interleaved, (color == "rgb") != bool(legacy), bool(legacy), border, threads)
     if out.flags.c_contiguous and out.flags.aligned:
         return _core.letterbox(images, out, *options)
@@ -232,14 +240,27 @@ def _fill(
     return scales
 
 
-def _check_views(image: NDArray[Any], out: NDArray[Any]) -> None:
+def _names(images: list[NDArray[Any]]) -> list[str]:
+    return ["image"] if len(images) == 1 else [f"image {number}" for number in range(len(images))]
+
+
+def _readable(image: NDArray[Any], out: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return the image if its pixels lie one after the other in each row, or else a copy."""
     if image.strides[2] < 0:
         raise ValueError(
-            "image is a view that reverses its channels: pass np.ascontiguousarray(image), or the original with its own"
-            " order as color='bgr' or color='rgb'"
+            f"{name} is a view that reverses its channels: pass np.ascontiguousarray(image), or the original with its"
+            " own order as color='bgr' or color='rgb'"
         )
     if np.shares_memory(image, out):
-        raise ValueError("out shares memory with the image, which would be overwritten while it is read")
+        raise ValueError(f"out shares memory with {name}, which would be overwritten while it is read")
+    return image if image.strides[1:] == (3, 1) else np.ascontiguousarray(image)
+
+
+def _checked_size(size: Any) -> tuple[int, int]:
+    height, width = checked_size(size)
+    if max(height, width) > _LARGEST_SIDE:
+        raise ValueError(f"size is {height}x{width} (height x width), expected sides from 1 to {_LARGEST_SIDE}")
+    return height, width
 
 
 def _check_out(out: Any, planes: tuple[int, ...], pixels: tuple[int, ...]) -> None:

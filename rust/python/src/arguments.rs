@@ -8,6 +8,9 @@ use numpy::{
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
+/// Most threads that one call may ask for.
+const MOST_THREADS: usize = 1024;
+
 /// A raw output in one of the dtypes that networks put out.
 pub(crate) enum RawArray<'py, D: Dimension> {
     Single(PyReadonlyArray<'py, f32, D>),
@@ -74,6 +77,15 @@ pub(crate) fn count(name: &str, value: &Bound<'_, PyAny>, least: usize) -> PyRes
             Err(PyTypeError::new_err(format!("{name} must be a whole number, got {}", repr(value))))
         }
         _ => Err(PyValueError::new_err(format!("{name} is {}, expected at least {least}", repr(value)))),
+    }
+}
+
+/// A number of threads.
+pub(crate) fn thread_count(value: &Bound<'_, PyAny>) -> PyResult<usize> {
+    match count("threads", value, 1) {
+        Ok(number) if number <= MOST_THREADS => Ok(number),
+        Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => Err(error),
+        _ => Err(PyValueError::new_err(format!("threads is {}, expected 1 to {MOST_THREADS}", repr(value)))),
     }
 }
 

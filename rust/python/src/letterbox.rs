@@ -1,9 +1,9 @@
 //! The letterbox for Python.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use half::f16;
-use numpy::ndarray::{ArrayView3, CowArray, Ix3};
+use numpy::ndarray::ArrayView3;
 use numpy::{
     BorrowError, PyArray3, PyArray4, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods,
 };
@@ -11,7 +11,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use yoloxfast_core::{Error, Float, Format, Job, Letterbox, Sample, Size};
 
-use crate::arguments::count;
+use crate::arguments::thread_count;
 use crate::error::to_py;
 use crate::level::level;
 
@@ -21,7 +21,7 @@ const MOST_KEPT: usize = 16;
 /// The last used comes last.
 static KEPT: Mutex<Vec<Arc<Letterbox>>> = Mutex::new(Vec::new());
 
-/// Writes images, (height, width, 3) of uint8, into `out` and returns their scales. `out` is C-contiguous: (batch, 3,
+/// Writes images, (height, width, 3) of uint8 with dense rows, into `out` and returns their scales. `out` is C-contiguous: (batch, 3,
 /// height, width) of float32, float16 or uint8, or, if `interleaved`, (batch, height, width, 3) of uint8. `legacy` is
 /// for floating-point numbers. The `border` need not be written again into an `out` that has it.
 #[pyfunction]
@@ -37,9 +37,11 @@ pub(crate) fn letterbox(
     border: bool,
     threads: &Bound<'_, PyAny>,
 ) -> PyResult<Vec<f64>> {
-    let threads = count("threads", threads, 1)?;
-    let sides = out.shape();
-    let [height, width] = if interleaved { [sides[1], sides[2]] } else { [sides[2], sides[3]] };
+    let threads = thread_count(threads)?;
+    let &[_, first, second, third] = out.shape() else {
+        return Err(PyValueError::new_err("out must have four dimensions"));
+    };
+    let [height, width] = if interleaved { [first, second] } else { [second, third] };
     let target = Size { height, width };
     if out.dtype().is_equiv_to(&numpy::dtype::<u8>(py)) {
         let format = if interleaved { Format::interleaved(reverses) } else { Format::planes(reverses) };
@@ -69,7 +71,6 @@ fn fill_typed<T: Sample + numpy::Element>(
     let mut out = out.cast::<PyArray4<T>>()?.try_readwrite().map_err(in_use)?;
     let outs = out.as_slice_mut()?;
     py.detach(|| {
-        let images: Vec<_> = images.iter().map(with_dense_rows).collect();
         let rows: Vec<Vec<&[u8]>> = images.iter().map(rows).collect();
         let prepared = images.iter().map(|image| {
             let (height, width, _) = image.dim();
@@ -92,27 +93,36 @@ fn in_use(_: BorrowError) -> PyErr {
     )
 }
 
-/// An image whose pixels lie one after the other in each row: itself, or a copy.
-fn with_dense_rows<'a>(image: &ArrayView3<'a, u8>) -> CowArray<'a, u8, Ix3> {
-    let is_dense = image.outer_iter().next().is_some_and(|row| row.to_slice().is_some());
-    if is_dense { (*image).into() } else { image.as_standard_layout().into_owned().into() }
-}
-
-fn rows<'a>(image: &'a CowArray<'_, u8, Ix3>) -> Vec<&'a [u8]> {
+/// The rows of an image; in each, pixels lie one after the other.
+fn rows<'a>(image: &'a ArrayView3<'_, u8>) -> Vec<&'a [u8]> {
     image.outer_iter().map(|row| row.to_slice().unwrap_or_default()).collect()
 }
 
 /// The letterbox of these sizes, with coefficients that may be known from earlier.
+///
+/// They are neither made nor dropped while the others are locked: a process that another thread forks in that time would
+/// find them locked forever.
 fn prepared(source: Size, target: Size) -> Result<Arc<Letterbox>, Error> {
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = kept.iter().position(|letterbox| (letterbox.source(), letterbox.target()) == (source, target));
-    let letterbox = match known {
-        Some(position) => kept.remove(position),
-        None => Arc::new(Letterbox::new(source, target, level())?),
-    };
-    if kept.len() == MOST_KEPT {
-        kept.remove(0);
+    if let Some(letterbox) = known(source, target) {
+        return Ok(letterbox);
     }
+    let letterbox = Arc::new(Letterbox::new(source, target, level())?);
+    let mut kept = lock();
     kept.push(Arc::clone(&letterbox));
+    let oldest = (kept.len() > MOST_KEPT).then(|| kept.remove(0));
+    drop(kept);
+    drop(oldest);
     Ok(letterbox)
+}
+
+fn known(source: Size, target: Size) -> Option<Arc<Letterbox>> {
+    let mut kept = lock();
+    let position = kept.iter().position(|letterbox| (letterbox.source(), letterbox.target()) == (source, target))?;
+    let letterbox = kept.remove(position);
+    kept.push(Arc::clone(&letterbox));
+    Some(letterbox)
+}
+
+fn lock() -> MutexGuard<'static, Vec<Arc<Letterbox>>> {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use yoloxfast_core::{Detections, Element, Error, Grid, Options, RawOutput};
 
-use crate::arguments::{RawArray, count, counts, number, numbers};
+use crate::arguments::{RawArray, count, counts, number, numbers, thread_count};
 use crate::error::to_py;
 use crate::level::level;
 
@@ -87,7 +87,7 @@ impl PostProcessor {
     ) -> PyResult<Vec<DetectionArrays<'py>>> {
         let scales = scales.map(|scales| numbers("scale", scales)).transpose()?;
         let options = options(score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)?;
-        let threads = count("threads", threads, 1)?;
+        let threads = thread_count(threads)?;
         match RawArray::borrow(raw, "(batch, anchors, 5 + classes)")? {
             RawArray::Single(raw) => self.run_batch_typed(py, &raw, scales, &options, threads),
             RawArray::Half(raw) => self.run_batch_typed(py, &raw, scales, &options, threads),
