@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     Found = tuple[Boxes, Scores, ClassIds]
     Indices = NDArray[np.int64]
     Shape = tuple[int, int]
-    Write = Callable[[NDArray[np.uint8]], object]
+    Out = NDArray[Any]
+    Write = Callable[[NDArray[np.uint8]], NDArray[Any]]
 
 try:
     import torch
@@ -146,46 +147,65 @@ def torchvision_nms(boxes: Boxes, scores: Scores, class_ids: ClassIds | None, io
     return np.asarray(kept.numpy(), np.int64)
 
 
-def numpy_letterbox(_: Shape, size: tuple[int, int], out: NDArray[np.float32]) -> Write:
-    """YOLOX's own `preproc`."""
-    return lambda image: reference.letterbox(image, size, out=out)
+def numpy_letterbox(_: Shape, size: tuple[int, int], __: Out) -> Write:
+    """YOLOX's own `preproc`, which returns a new array."""
+    return lambda image: reference.letterbox(image, size)[0]
 
 
-def cv2_letterbox(shape: Shape, size: tuple[int, int], out: NDArray[np.float32]) -> Write:
+def cv2_letterbox(shape: Shape, size: tuple[int, int], out: Out) -> Write:
     """Resize, split, widen; all memory is kept, and the border is written once."""
     rows, columns = _resized(shape, size)
     resized = np.empty((rows, columns, 3), np.uint8)
     channels = [np.empty((rows, columns), np.uint8) for _ in out]
     out[...] = 114
 
-    def write(image: NDArray[np.uint8]) -> None:
+    def write(image: NDArray[np.uint8]) -> Out:
         pixels: Any = image
         if image.shape != resized.shape:
             pixels = cv2.resize(image, (columns, rows), dst=resized, interpolation=cv2.INTER_LINEAR)
         cv2.split(pixels, channels)
         for plane, channel in zip(out, channels, strict=True):
             plane[:rows, :columns] = channel
+        return out
 
     return write
 
 
-def cv2_blob(shape: Shape, size: tuple[int, int], out: NDArray[np.float32]) -> Write:
+def cv2_pixels(shape: Shape, size: tuple[int, int], out: Out) -> Write:
+    """Resize into a slice of the input, for one of uint8 pixels; the border is written once."""
+    rows, columns = _resized(shape, size)
+    out[...] = 114
+
+    def write(image: NDArray[np.uint8]) -> Out:
+        cv2.resize(image, (columns, rows), dst=out[:rows, :columns], interpolation=cv2.INTER_LINEAR)
+        return out
+
+    return write
+
+
+def cv2_blob(shape: Shape, size: tuple[int, int], out: Out) -> Write:
     """Resize into a slice of a kept canvas, and OpenCV's own conversion."""
     rows, columns = _resized(shape, size)
     canvas = np.full((*size, 3), 114, np.uint8)
 
-    def write(image: NDArray[np.uint8]) -> None:
+    def write(image: NDArray[np.uint8]) -> Out:
         cv2.resize(image, (columns, rows), dst=canvas[:rows, :columns], interpolation=cv2.INTER_LINEAR)
         out[...] = cv2.dnn.blobFromImage(canvas)[0]
+        return out
 
     return write
 
 
-def cv2_resize(shape: Shape, size: tuple[int, int], _: NDArray[np.float32]) -> Write:
+def cv2_resize(shape: Shape, size: tuple[int, int], _: Out) -> Write:
     """Nothing but the resizing: no letterbox."""
     rows, columns = _resized(shape, size)
     resized = np.empty((rows, columns, 3), np.uint8)
-    return lambda image: cv2.resize(image, (columns, rows), dst=resized, interpolation=cv2.INTER_LINEAR)
+
+    def write(image: NDArray[np.uint8]) -> Out:
+        cv2.resize(image, (columns, rows), dst=resized, interpolation=cv2.INTER_LINEAR)
+        return resized
+
+    return write
 
 
 def _resized(shape: Shape, size: tuple[int, int]) -> tuple[int, int]:
@@ -193,7 +213,7 @@ def _resized(shape: Shape, size: tuple[int, int]) -> tuple[int, int]:
     return int(shape[0] * scale), int(shape[1] * scale)
 
 
-LETTERBOX: dict[str, Callable[[Shape, tuple[int, int], NDArray[np.float32]], Write]] = {
+LETTERBOX: dict[str, Callable[[Shape, tuple[int, int], Out], Write]] = {
     "NumPy and cv2 as in YOLOX": numpy_letterbox,
     "careful cv2": cv2_letterbox,
     "cv2.dnn.blobFromImage": cv2_blob,
