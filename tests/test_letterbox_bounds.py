@@ -5,12 +5,11 @@ Valgrind, which `make memcheck` uses, knows no AVX-512.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
 
-from test_level import environment_of, has
+from test_level import has, run
 
 CODE = """
 import ctypes, mmap, sys
@@ -53,18 +52,13 @@ for number in range(400):
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="protects pages as Linux does")
 
 
-def run(level: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", CODE, *arguments]
-    return subprocess.run(command, env=environment_of(level), capture_output=True, text=True, check=False)
-
-
 @pytest.mark.parametrize("level", ["scalar", "avx2", "avx512", "neon"])
 def test_no_byte_beside_image_and_out_is_touched(level: str) -> None:
     if not has(level):
         pytest.skip(f"this CPU has no {level}")
-    done = run(level)
+    done = run(level, CODE)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_byte_beside_would_be_noticed() -> None:
-    assert run("scalar", "fail").returncode < 0
+    assert run("scalar", CODE, "fail").returncode < 0

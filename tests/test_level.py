@@ -49,13 +49,10 @@ def has(level: str) -> bool:
     return NEEDED[level] <= CPU_FLAGS
 
 
-def environment_of(level: str) -> dict[str, str]:
-    return {**os.environ, "YOLOXFAST_LEVEL": level, "PYTHONPATH": os.pathsep.join(sys.path)}
-
-
-def run(level: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", CODE]
-    return subprocess.run(command, env=environment_of(level), capture_output=True, text=True, check=False)
+def run(level: str, code: str = CODE, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "YOLOXFAST_LEVEL": level, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("level", ["scalar", "avx2", "avx512", "neon"])

@@ -21,9 +21,9 @@ const MOST_KEPT: usize = 16;
 /// The last used comes last.
 static KEPT: Mutex<Vec<Arc<Letterbox>>> = Mutex::new(Vec::new());
 
-/// Writes images, (height, width, 3) of uint8 with dense rows, into `out` and returns their scales. `out` is C-contiguous: (batch, 3,
-/// height, width) of float32, float16 or uint8, or, if `interleaved`, (batch, height, width, 3) of uint8. `legacy` is
-/// for floating-point numbers. The `border` need not be written again into an `out` that has it.
+/// Writes images, (height, width, 3) of uint8 with dense rows, into `out` and returns their scales. `out` is C-contiguous:
+/// (batch, 3, height, width) of float32, float16 or uint8, or, if `interleaved`, (batch, height, width, 3) of uint8.
+/// `legacy` is for floating-point numbers. The `border` need not be written again into an `out` that has it.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "options, as Python passes them")]
 #[expect(clippy::needless_pass_by_value, reason = "what PyO3 makes of a list")]

@@ -9,7 +9,7 @@ use super::taps::{self, Tap};
 use super::{CHANNELS, Size};
 use crate::Level;
 
-/// Images that are enlarged by more are faster if their resized rows are kept: 64 times the area in 3/4 of the time.
+/// Images that are enlarged by more are faster if their resized rows are kept: 100x75 to 640x480 takes 0.9 of the time.
 #[cfg(target_arch = "x86_64")]
 const MOST_ENLARGED: usize = 2;
 
