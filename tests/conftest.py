@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from typing import TYPE_CHECKING
 
 import cv2
@@ -11,12 +13,15 @@ import pytest
 import toy_network
 import yoloxfast
 from locations import DATA
+from tensorrt_double import forget_backend, install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from pycuda_double import World
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +41,17 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def toy_detector(toy_model: Path) -> Iterator[yoloxfast.Detector]:
     with yoloxfast.Detector(toy_model, threads=1) as detector:
         yield detector
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A double of TensorRT and a GPU; at the end of the test nothing is left on it, and no rule was broken."""
+    world = install(lambda name, module: monkeypatch.setitem(sys.modules, name, module))
+    forget_backend(monkeypatch)
+    yield world
+    gc.collect()
+    world.check()
+    forget_backend(monkeypatch)
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ class World:
         self.memory = 1 << 30
         self.refuses: set[str] = set()
         self.breaches: list[str] = []
+        self.built: list[str] = []
         self.live: dict[int, str] = {}
         self.device_memory: dict[int, NDArray[np.uint8]] = {}
         self.streams: WeakValueDictionary[int, Stream] = WeakValueDictionary()
@@ -63,7 +64,7 @@ class World:
 
     def check(self) -> None:
         """Fail if anything was done wrong, or is still alive."""
-        assert self.breaches == []
+        assert self.breaches == [], self.breaches
         assert self.live == {}
         assert self.stack == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -9,22 +10,25 @@ import numpy as np
 import onnxruntime as ort
 
 import pycuda_double as gpu
+import tensorrt_builder_double as builder
 from pycuda_double import Resource, World, new_world
+from tensorrt_builder_double import HEADER, PROFILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    import pytest
     from numpy.typing import NDArray
 
     Arrays = dict[str, NDArray[Any]]
 
-HEADER = b"engine of the double\n"
-"""What an engine of the double begins with; the rest is an ONNX file."""
+VERSION = "10.16.1"
 
 KINDS = {"tensor(float)": "FLOAT", "tensor(float16)": "HALF", "tensor(uint8)": "UINT8", "tensor(bfloat16)": "BF16"}
 DTYPES = {"FLOAT": np.float32, "HALF": np.float16, "UINT8": np.uint8}
-BATCHES = (1, 4, 8)
-"""The least, the best and the largest batch of the only profile."""
+BATCHES = "1:4:8"
+"""The only profile of engines that are put together by hand."""
 
 
 class TensorIOMode:
@@ -44,10 +48,11 @@ class Runtime(Resource):
         super().__init__("a runtime")
         self.logger = logger
 
-    def deserialize_cuda_engine(self, plan: bytes) -> ICudaEngine | None:
+    def deserialize_cuda_engine(self, plan: bytes | memoryview) -> ICudaEngine | None:
         gpu.world.current("deserialize_cuda_engine")
-        if plan.startswith(HEADER):
-            return ICudaEngine(self, plan[len(HEADER) :])
+        content = bytes(plan)
+        if content.startswith(HEADER):
+            return ICudaEngine(self, content[len(HEADER) :])
         self.logger.log(ILogger.Severity.WARNING, "a warning")
         self.logger.log(ILogger.Severity.ERROR, "the plan was not written by the double")
         return None
@@ -83,7 +88,8 @@ class ICudaEngine(Resource):
 
     def get_tensor_profile_shape(self, name: str, _: int) -> list[tuple[int, ...]]:
         shape = self.get_tensor_shape(name)
-        return [tuple(batch if side < 0 else side for side in shape) for batch in BATCHES]
+        profile = self._session.get_modelmeta().custom_metadata_map.get(PROFILE, BATCHES)
+        return [tuple(int(batch) if side < 0 else side for side in shape) for batch in profile.split(":")]
 
     def create_execution_context(self) -> IExecutionContext | None:
         if "context" in gpu.world.refuses:
@@ -172,13 +178,28 @@ def nptype(kind: str) -> Any:
     return DTYPES[kind]
 
 
-def install(set_module: Callable[[str, ModuleType], None]) -> World:
+def engine_of(model: Path, path: Path) -> Path:
+    """Write an engine of the double, as `trtexec` would: without metadata."""
+    path.write_bytes(HEADER + model.read_bytes())
+    return path
+
+
+def forget_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the modules imported again that import the doubles."""
+    for module in ("backends.tensorrt", "backends.nvidia", "backends.library", "engines.building"):
+        monkeypatch.delitem(sys.modules, f"yoloxfast.{module}", raising=False)
+
+
+def install(set_module: Callable[[str, ModuleType | None], None]) -> World:
     """Put the doubles where `import` finds them, by `set_module(name, module)`, and return a new world."""
     tensorrt, pycuda, driver = ModuleType("tensorrt"), ModuleType("pycuda"), gpu.module()
-    for member in (ILogger, TensorIOMode, Runtime, ICudaEngine, IExecutionContext, nptype):
+    members = (ILogger, TensorIOMode, Runtime, ICudaEngine, IExecutionContext, nptype, *builder.MEMBERS)
+    for member in members:
         setattr(tensorrt, member.__name__, member)
-    tensorrt.__version__ = "10.16.1"  # type: ignore[attr-defined]
+    tensorrt.__version__ = VERSION  # type: ignore[attr-defined]
     pycuda.driver = driver  # type: ignore[attr-defined]
     for module in (tensorrt, pycuda, driver):
         set_module(module.__name__, module)
+    for name in ("tensorrt_rtx", "tensorrt_rtx_bindings"):
+        set_module(name, None)
     return new_world()

@@ -16,42 +16,18 @@ import pytest
 import toy_network
 from golden import assert_same, options_of
 from specification import expected
-from tensorrt_double import HEADER, install
+from tensorrt_double import engine_of, forget_backend
 from yoloxfast import Detector, EngineError, MissingDependencyError, ModelError
 from yoloxfast.cli import main
 from yoloxfast.images import read_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from pycuda_double import World
-
-BACKEND = "yoloxfast.backends.tensorrt"
-MODULES = (BACKEND, "yoloxfast.backends.nvidia")
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """A GPU; at the end of the test nothing is left on it, and no rule was broken."""
-    world = install(lambda name, module: monkeypatch.setitem(sys.modules, name, module))
-    forget_backend(monkeypatch)
-    yield world
-    gc.collect()
-    world.check()
-    forget_backend(monkeypatch)
-
-
-def forget_backend(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in MODULES:
-        monkeypatch.delitem(sys.modules, module, raising=False)
-
-
-def engine_of(onnx: Path, path: Path) -> Path:
-    path.write_bytes(HEADER + onnx.read_bytes())
-    return path
 
 
 @pytest.fixture
@@ -185,7 +161,7 @@ def test_a_detector_that_nobody_closes_is_closed_when_it_goes(world: World, engi
 def test_what_is_still_open_at_exit_is_closed(world: World, engine: Path, image: NDArray[np.uint8]) -> None:
     detectors = [Detector(engine) for _ in range(3)]
     detectors[0].detect(image)
-    sys.modules[BACKEND]._close_all()  # noqa: SLF001
+    sys.modules["yoloxfast.backends.tensorrt"]._close_all()  # noqa: SLF001
     assert not world.live
 
 
@@ -253,9 +229,11 @@ def test_a_forked_process_is_refused(engine: Path, image: NDArray[np.uint8], mon
 def test_options_of_other_runtimes_are_refused(engine: Path, toy_model: Path) -> None:
     with pytest.raises(ValueError, match="threads is 2, but those are threads of ONNX Runtime"):
         Detector(engine, threads=2)
-    with pytest.raises(ModelError, match=r"toy.onnx is an ONNX file, expected an engine"):
-        Detector(toy_model, backend="tensorrt")
-    with pytest.raises(MissingDependencyError, match="tensorrt_rtx is not installed"):
+    with pytest.raises(ValueError, match="precision is 'fp16', but an engine has that which it was built with"):
+        Detector(engine, precision="fp16")
+    with pytest.raises(ValueError, match="precision is 'fp16', but ONNX Runtime computes as the model says"):
+        Detector(toy_model, precision="fp16")
+    with pytest.raises(MissingDependencyError, match=r"tensorrt_rtx is not installed: .*yoloxfast\[tensorrt-rtx\]"):
         Detector(engine, backend="tensorrt-rtx")
 
 

@@ -13,6 +13,7 @@ import pytest
 import pycuda_double as cuda
 import tensorrt_double as trt
 from pycuda_double import new_world
+from tensorrt_builder_double import HEADER, MEMBERS, NetworkDefinitionCreationFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ class Run:
         self.context = cuda.Context()
         self.context.push()
         self.runtime = trt.Runtime(Logger())
-        engine: Any = self.runtime.deserialize_cuda_engine(trt.HEADER + model.read_bytes())
+        engine: Any = self.runtime.deserialize_cuda_engine(HEADER + model.read_bytes())
         self.engine = engine
         self.execution = engine.create_execution_context()
         self.stream: Any = cuda.Stream()
@@ -206,9 +207,11 @@ def test_what_is_not_freed_is_a_leak(world: World, run: Run) -> None:
 @pytest.mark.parametrize("version", ["10", "11", "rtx"])
 def test_the_double_has_no_name_that_tensorrt_lacks(data: Path, version: str) -> None:
     names = json.loads((data / f"tensorrt_api/{version}.json").read_text())
-    for member in (trt.Runtime, trt.ICudaEngine, trt.IExecutionContext, trt.ILogger, trt.TensorIOMode):
+    members = (trt.Runtime, trt.ICudaEngine, trt.IExecutionContext, trt.ILogger, trt.TensorIOMode, *MEMBERS)
+    for member in members:
         public = {name for name in vars(member) if not name.startswith("_")} - {"end"}
-        assert public
+        assert public or member is NetworkDefinitionCreationFlag
+        assert "__members__" not in vars(member) or {"STRONGLY_TYPED"} <= set(names[member.__name__])
         assert public <= set(names[member.__name__]), member.__name__
     assert {"ERROR", "INTERNAL_ERROR"} <= set(names["ILogger"])
     assert "nptype" in names

@@ -25,6 +25,7 @@ def build(
     size: tuple[int, int] = SIZE,
     num_classes: int = NUM_CLASSES,
     batch: int | str = 1,
+    hard_coded: bool = False,
     strides: tuple[int, ...] = (8, 16, 32),
     dtype: type[np.floating[Any]] = np.float32,
     input_dtype: type[np.generic] | None = None,
@@ -35,10 +36,14 @@ def build(
     channels_last: bool = False,
     metadata: dict[str, str] | None = None,
 ) -> Path:
-    """Write such a network, or one that a detector must refuse."""
+    """Write such a network, or one that a detector must refuse.
+
+    `hard_coded` writes the batch into each Reshape, as YOLOX's exporter does.
+    """
     random = np.random.default_rng(0)
     onnx_type = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     columns = 5 + num_classes
+    exported = batch if hard_coded else 0
     nodes, weights, levels = [], [], []
 
     def constant(name: str, value: Any) -> str:
@@ -73,14 +78,16 @@ def build(
             ),
             helper.make_node("Sigmoid" if sigmoid else "Identity", [score], [score_sigmoid]),
             helper.make_node("Concat", [box, score_sigmoid], [joined], axis=1),
-            helper.make_node("Reshape", [joined, constant(f"r{stride}", np.array([0, columns, -1], np.int64))], [flat]),
+            helper.make_node(
+                "Reshape", [joined, constant(f"r{stride}", np.array([exported, columns, -1], np.int64))], [flat]
+            ),
         ]
         levels.append(flat)
     nodes += [
         helper.make_node("Concat", levels, ["all"], axis=2),
         helper.make_node("Transpose", ["all"], ["transposed"], perm=[0, 2, 1]),
     ]
-    shape = {2: [-1, columns], 3: [0, 0, columns]}[rank]
+    shape = {2: [-1, columns], 3: [exported, 0, columns]}[rank]
     for number in range(outputs):
         nodes.append(
             helper.make_node(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Names: TypeAlias = Sequence[str] | Mapping[int, str]
     """Names of all classes, in order or by id."""
 
-__all__ = ["COCO_CATEGORY_IDS", "COCO_NAMES", "checked_names", "default_names", "resolve_classes"]
+__all__ = ["COCO_CATEGORY_IDS", "COCO_NAMES", "checked_names", "default_names", "names_in", "resolve_classes"]
 
 COCO_NAMES = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
@@ -55,6 +55,16 @@ def checked_names(names: Any, num_classes: int) -> tuple[str, ...]:
     if len(names) != num_classes:
         raise ValueError(f"got {len(names)} names for {num_classes} classes")
     return tuple(str(name) for name in names)
+
+
+def names_in(metadata: Mapping[str, str], num_classes: int) -> tuple[str, ...] | None:
+    """Read the "names" of a model's metadata, a list or a dict by class id; None if there are none that fit."""
+    from ast import literal_eval
+
+    try:
+        return checked_names(literal_eval(metadata["names"]), num_classes)
+    except (KeyError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError):
+        return None
 
 
 def resolve_classes(classes: Classes, names: Sequence[str]) -> list[int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from yoloxfast._core import BOX_COLUMNS
-from yoloxfast.classes import checked_names, resolve_classes
+from yoloxfast.classes import names_in, resolve_classes
 from yoloxfast.postprocessing import PostProcessor
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from yoloxfast.backends import Backend, ExecutionContext
     from yoloxfast.classes import Classes, Names
     from yoloxfast.detections import Detections
+    from yoloxfast.engines.recipe import Precision
     from yoloxfast.preprocessing import Color
 
 __all__ = ["Detector"]
@@ -41,7 +42,8 @@ class Detector:
         comes with the package (see `yoloxfast.demo`).
     backend : str, optional
         Name of the runtime: "onnxruntime", "tensorrt" or "tensorrt-rtx". By default the one that fits the file:
-        TensorRT for engines.
+        for engines the one that built them. With a TensorRT for an `.onnx` file, the engine is built, which may take
+        minutes, and kept for the next time in the user's cache, or in the folder that YOLOXFAST_ENGINES names.
     score_threshold : float, default 0.25
         Least objectness times class score, 0 to 1.
     iou_threshold : float, default 0.45
@@ -59,6 +61,8 @@ class Detector:
         Order of the channels in the images that `detect` gets; the model gets its own order.
     legacy : bool, default False
         Whether the model is of YOLOX 0.1.0 or before, which normalised its input (`--legacy` there).
+    precision : {"fp32", "fp16"}, optional
+        How TensorRT shall compute an ONNX file; "fp32" by default. See `yoloxfast.engines.build_engine`.
     device : int, default 0
         Number of the GPU; ONNX Runtime runs on the CPU and takes only 0.
     threads : int, optional
@@ -107,12 +111,15 @@ class Detector:
         names: Names | None = None,
         color: Color = "bgr",
         legacy: bool = False,
+        precision: Precision | None = None,
         device: int = 0,
         threads: int | None = None,
     ) -> None:
         from yoloxfast.backends import open_backend
 
-        self.backend: Backend = open_backend(model, backend=backend, device=device, threads=threads)
+        self.backend: Backend = open_backend(
+            model, backend=backend, precision=precision, device=device, threads=threads
+        )
         head = self.backend.head
         self.input_size = head.input_size
         self.num_classes = head.num_classes
@@ -124,7 +131,7 @@ class Detector:
         self._legacy = legacy
         try:
             if names is None:
-                names = _names_of(self.backend.metadata, head.num_classes)
+                names = names_in(self.backend.metadata, head.num_classes)
             self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names)
             self.names = self._post.names
             self._classes = None if classes is None else resolve_classes(classes, self.names)
@@ -230,13 +237,3 @@ class Detector:
             self._letterbox(_PIXEL, context)
         nothing = np.full((self.backend.head.num_anchors, BOX_COLUMNS + self.num_classes), -1, np.float32)
         self._postprocess(nothing, 1.0)
-
-
-def _names_of(metadata: Any, num_classes: int) -> tuple[str, ...] | None:
-    """Read the "names" of a model's metadata, a list or a dict by class id; None if there are none that fit."""
-    from ast import literal_eval
-
-    try:
-        return checked_names(literal_eval(metadata["names"]), num_classes)
-    except (KeyError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError):
-        return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from yoloxfast.engines import BUILDERS
 from yoloxfast.errors import ModelError
 from yoloxfast.models import find_model
 
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from yoloxfast.engines.recipe import Precision
     from yoloxfast.head import Head
     from yoloxfast.preprocessing import Letterbox
 
-__all__ = ["Backend", "ExecutionContext", "open_backend"]
+__all__ = ["ENGINES", "Backend", "ExecutionContext", "open_backend"]
 
-_ENGINES = (".engine", ".plan", ".trt")
-_RUNTIMES = ("onnxruntime", "tensorrt", "tensorrt-rtx")
+ENGINES = (".engine", ".plan", ".trt")
+"""Suffixes of engine files."""
+
+_RUNTIMES = ("onnxruntime", *BUILDERS)
 
 
 class ExecutionContext(Protocol):
@@ -69,9 +73,16 @@ class Backend(Protocol):
 
 
 def open_backend(
-    model: str | os.PathLike[str], *, backend: str | None = None, device: int = 0, threads: int | None = None
+    model: str | os.PathLike[str],
+    *,
+    backend: str | None = None,
+    precision: Precision | None = None,
+    device: int = 0,
+    threads: int | None = None,
 ) -> Backend:
     """Open a model, a file or one by name, with the runtime that its suffix or `backend` names.
+
+    An ONNX file that TensorRT shall run is built with that `precision`, "fp32" if that is None, unless it was before.
 
     Raises
     ------
@@ -88,20 +99,43 @@ def open_backend(
     """
     if backend not in (None, *_RUNTIMES):
         raise ValueError(f"unknown backend {backend!r}, expected {', '.join(map(repr, _RUNTIMES))}")
-    if backend == "onnxruntime" or (backend is None and Path(model).suffix.lower() not in _ENGINES):
+    if backend == "onnxruntime" or (backend is None and Path(model).suffix.lower() not in ENGINES):
         if device != 0:
             raise ValueError(f"device is {device}, but ONNX Runtime runs on the CPU here: leave it at 0")
+        _refuse_precision(precision, "ONNX Runtime computes as the model says")
         from yoloxfast.backends.onnxruntime import OnnxRuntimeBackend
 
         path = find_model(model)
         if backend is None and path.suffix.lower() != ".onnx":
-            raise ModelError(f"{path} has an unknown suffix, expected .onnx, or {', '.join(_ENGINES)} for an engine")
+            raise ModelError(f"{path} has an unknown suffix, expected .onnx, or {', '.join(ENGINES)} for an engine")
         return OnnxRuntimeBackend(path, threads=threads)
     if threads is not None:
         raise ValueError(f"threads is {threads}, but those are threads of ONNX Runtime: leave it out for an engine")
     from yoloxfast.backends.tensorrt import TensorRtBackend
 
     path = find_model(model)
-    if path.suffix.lower() == ".onnx":
-        raise ModelError(f"{path} is an ONNX file, expected an engine that was built of one, by trtexec for example")
-    return TensorRtBackend(path, runtime=backend or "tensorrt", device=device)
+    if path.suffix.lower() == ".onnx" and backend is not None:
+        return _built(path, backend, precision, device)
+    _refuse_precision(precision, "an engine has that which it was built with")
+    return TensorRtBackend(path, runtime=backend, device=device)
+
+
+def _refuse_precision(precision: Precision | None, reason: str) -> None:
+    if precision is not None:
+        raise ValueError(f"precision is {precision!r}, but {reason}: leave it out")
+
+
+def _built(model: Path, runtime: str, precision: Precision | None, device: int) -> Backend:
+    """Open the engine of an ONNX file; one that was kept and cannot be loaded is built again."""
+    from yoloxfast.backends.tensorrt import TensorRtBackend
+    from yoloxfast.engines.building import Workshop
+    from yoloxfast.engines.cache import cached_engine
+    from yoloxfast.engines.recipe import Recipe
+
+    recipe = Recipe.checked(precision=precision or "fp32")
+    workshop = Workshop(runtime, device)
+    try:
+        return TensorRtBackend(cached_engine(model, workshop, recipe), runtime=runtime, device=device)
+    except ModelError:
+        engine = cached_engine(model, workshop, recipe, rebuild=True)
+        return TensorRtBackend(engine, runtime=runtime, device=device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
@@ -19,12 +20,11 @@ except ImportError as error:
     raise missing("onnxruntime", error, extra="cpu") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["OnnxRuntimeBackend"]
+__all__ = ["OnnxRuntimeBackend", "run_model"]
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
@@ -44,16 +44,21 @@ class OnnxRuntimeBackend:
         The ONNX file.
     threads : int, optional
         Threads of one run; by default one per core.
+
+    Attributes
+    ----------
+    input : Tensor
+        The network's input; its batch is 1 if the model takes any.
     """
 
     name = "onnxruntime"
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         session = _open_session(path, threads)
-        self._input, size = _checked_input(session, path)
+        self.input, size = _checked_input(session, path)
         try:
-            outputs = _probe(session, self._input)
-            self.head = find_head(outputs, size, self._input.shape[0])
+            outputs = _run(session, np.full(self.input.shape, PADDING, self.input.dtype))
+            self.head = find_head(outputs, size, self.input.shape[0])
         except (EngineError, ModelError) as error:
             raise type(error)(f"{path}: {error}") from error.__cause__
         output = outputs[self.head.output_name]
@@ -68,7 +73,7 @@ class OnnxRuntimeBackend:
         return {
             "model": self._file,
             "runtime": f"ONNX Runtime {ort.__version__} on the CPU",
-            "input": str(self._input),
+            "input": str(self.input),
             "output": str(self._output),
         }
 
@@ -81,7 +86,7 @@ class OnnxRuntimeBackend:
         try:
             context = self._idle.pop()
         except IndexError:
-            context = _Context(session, self._input, self._output)
+            context = _Context(session, self.input, self._output)
         try:
             yield context
         finally:
@@ -118,7 +123,7 @@ class _Context:
         return self._output
 
 
-def _open_session(path: Path, threads: int | None) -> Any:
+def _open_session(model: Path | bytes, threads: int | None = None) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = _ONLY_FATAL
     if threads is not None:
@@ -130,9 +135,10 @@ def _open_session(path: Path, threads: int | None) -> Any:
             )
         options.intra_op_num_threads = operator.index(threads)
     try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise ModelError(f"{path} is not a model that ONNX Runtime can load: {error}") from error
+        name = model if isinstance(model, Path) else "the converted network"
+        raise ModelError(f"{name} is not a model that ONNX Runtime can load: {error}") from error
 
 
 def _checked_input(session: Any, path: Path) -> tuple[Tensor, tuple[int, int]]:
@@ -148,12 +154,19 @@ def _checked_input(session: Any, path: Path) -> tuple[Tensor, tuple[int, int]]:
     raise not_an_image(path, ", ".join(f"{tensor.name} {tensor.shape} {tensor.type}" for tensor in inputs))
 
 
-def _probe(session: Any, network_input: Tensor) -> dict[str, NDArray[Any]]:
-    """Run the network once, on grey, to see what it really puts out."""
+def _run(session: Any, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Run the network once, to see what it really puts out."""
     names = [output.name for output in session.get_outputs()]
-    grey = np.full(network_input.shape, PADDING, network_input.dtype)
+    (network_input,) = session.get_inputs()
     try:
-        outputs = session.run(names, {network_input.name: grey})
+        outputs = session.run(names, {network_input.name: images})
     except Exception as error:
         raise EngineError(f"ONNX Runtime could not run the model: {error}") from error
     return {name: output for name, output in zip(names, outputs, strict=True) if isinstance(output, np.ndarray)}
+
+
+def run_model(model: Path | bytes, inputs: Sequence[NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
+    """Return all outputs of a model with one input, for each of its inputs, which are cast to what it takes."""
+    session = _open_session(model)
+    (network_input,) = session.get_inputs()
+    return [_run(session, images.astype(_DTYPES[network_input.type])) for images in inputs]

@@ -11,14 +11,16 @@ from weakref import WeakSet
 
 import numpy as np
 
-from yoloxfast.backends.nvidia import Device, Library, cuda, forgetting_frames, library
+from yoloxfast.backends.library import Library, forgetting_frames, library
+from yoloxfast.backends.nvidia import Device, cuda
 from yoloxfast.backends.tensors import Tensor, image_size, not_an_image
+from yoloxfast.engines.file import read_engine
 from yoloxfast.errors import EngineError, ModelError
 from yoloxfast.head import find_head
 from yoloxfast.preprocessing import PADDING, Letterbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -36,39 +38,41 @@ class TensorRtBackend:
     path : Path
         The engine, of exactly this version of the runtime and, by default, this kind of GPU. Load only files that you
         trust: an engine is a program.
-    runtime : {"tensorrt", "tensorrt-rtx"}
+    runtime : {"tensorrt", "tensorrt-rtx"}, optional
+        By default the one that the file says it was built by, else TensorRT.
     device : int, default 0
         Number of the GPU.
     """
 
-    def __init__(self, path: Path, *, runtime: str, device: int = 0) -> None:
-        self.name = runtime
+    def __init__(self, path: Path, *, runtime: str | None = None, device: int = 0) -> None:
+        file = read_engine(path)
+        self.metadata = file.metadata
+        self.name = runtime or file.metadata.get("backend", "tensorrt")
         self._device = Device.numbered(device)
-        self._library = library(runtime)
+        self._library = library(self.name)
         self._lock = Lock()
         self._lent = 0
         self._idle: list[_Context] = []
         self._runtime: Any = None
         self._engine: Any = None
-        self.metadata: Mapping[str, str] = {}
         self._closed = False
         try:
             with self._device.current(), forgetting_frames():
-                self._load(path)
+                self._load(path, file.plan)
         except BaseException:
             self.close()
             raise
         _open_backends.add(self)
 
-    def _load(self, path: Path) -> None:
-        plan = path.read_bytes()
-        library = self._library
+    def _load(self, path: Path, plan: memoryview) -> None:
+        library, built_by = self._library, self.metadata.get("runtime")
+        if built_by not in (None, library.version):
+            raise ModelError(f"{path} was built by {built_by}, and this is {library.version}: {self._remedy}")
         self._runtime = library.trt.Runtime(library.logger)
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
             raise ModelError(
-                f"{path} is no engine for {library.version} on {self._device.name}: {library.words()}; engines run on"
-                " the version and kind of GPU that they were built for"
+                f"{path} is no engine for {library.version} on {self._device.name}: {library.words()}; {self._remedy}"
             )
         self._input, size = _checked_input(self._engine, library.trt, path)
         probe = _Context(library, self._device, self._engine, self._input)
@@ -82,6 +86,13 @@ class TensorRtBackend:
         finally:
             probe.free()
         self._file = f"{path} ({len(plan):,} bytes)"
+
+    @property
+    def _remedy(self) -> str:
+        """What to do if the engine cannot be loaded."""
+        if not self.metadata:
+            return "engines run on the version and kind of GPU that they were built for"
+        return "it was built for {gpu}; build it again, from {source}".format_map(self.metadata)
 
     def describe(self) -> dict[str, str]:
         """Facts for people: file, runtime, device, tensors."""

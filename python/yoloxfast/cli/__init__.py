@@ -1,4 +1,4 @@
-"""The command line: `yoloxfast demo`, `detect`, `info`, `download`."""
+"""The command line: `yoloxfast demo`, `detect`, `build`, `info`, `download`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from yoloxfast import __version__
-from yoloxfast.cli import demo, detect, download, info
+from yoloxfast.cli import build, demo, detect, download, info
 from yoloxfast.cli.report import reason
 from yoloxfast.errors import EngineError
 
@@ -83,6 +83,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="yoloxfast", description="YOLOX object detection.")
     parser.add_argument("--version", action="version", version=f"yoloxfast {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, detect, info, download):
+    for command in (demo, detect, build, info, download):
         command.add_parser(commands)
     return parser

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from yoloxfast.backends import ENGINES
+from yoloxfast.classes import names_in
+from yoloxfast.cli.report import reason
 from yoloxfast.detector import Detector
+from yoloxfast.engines.file import read_engine
+from yoloxfast.errors import EngineError
 
 if TYPE_CHECKING:
     import argparse
+
+_LABELS = {"runtime": "built by", "gpu": "built for", "yoloxfast": "by yoloxfast"}
+"""What the metadata of engines are called, where the model's facts have the same names."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -16,7 +25,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "info",
         help="say what a model is",
-        description="Say what a model is: its input, output, classes and runtime. Runs it once, to be sure.",
+        description="Say what a model is: its input, output, classes and runtime. Runs it once, to be sure;"
+        " of an engine it says also without a GPU what it was built of.",
     )
     parser.add_argument("model", metavar="MODEL", help="model file, or name of a model")
     parser.set_defaults(run=run)
@@ -24,15 +34,40 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Print; return the exit status."""
-    with Detector(options.model) as detector:
+    facts = _engine_facts(options.model)
+    try:
+        facts |= _model_facts(options.model)
+    except (EngineError, ImportError) as error:
+        if not facts:
+            raise
+        facts["runs here"] = f"no: {reason(error)}"
+    width = 2 + max(map(len, facts))
+    for key, value in facts.items():
+        first, others = f"{key:<{width}}", " " * width
+        print(fill(value, width=100, initial_indent=first, subsequent_indent=others, break_long_words=False))
+    return 0
+
+
+def _engine_facts(model: str) -> dict[str, str]:
+    """Read what an engine file says of itself, for which no GPU is needed."""
+    path = Path(model)
+    if path.suffix.lower() not in ENGINES or not path.is_file():
+        return {}
+    facts = dict(read_engine(path).metadata)
+    if facts:
+        facts["classes"] += f": {', '.join(names_in(facts, int(facts['classes'])) or ())}"
+        del facts["names"], facts["recipe"]
+    return {_LABELS.get(key, key): value for key, value in facts.items()}
+
+
+def _model_facts(model: str) -> dict[str, str]:
+    """Load it, which runs it once, to be sure."""
+    with Detector(model) as detector:
         head = detector.backend.head
-        facts = {
+        return {
             **detector.backend.describe(),
             "input size": "{} x {} (height x width)".format(*head.input_size),
             "strides": ", ".join(map(str, head.strides)),
             "anchors": str(head.num_anchors),
             "classes": f"{head.num_classes}: {', '.join(detector.names)}",
         }
-    for key, value in facts.items():
-        print(fill(value, width=100, initial_indent=f"{key:<12}", subsequent_indent=" " * 12, break_long_words=False))
-    return 0

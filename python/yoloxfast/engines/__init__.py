@@ -1,0 +1,97 @@
+"""TensorRT engines: built from ONNX files, stored with what they are, kept for the next time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yoloxfast.engines.recipe import Recipe
+from yoloxfast.errors import ModelError
+from yoloxfast.models import find_model
+
+if TYPE_CHECKING:
+    import os
+
+    from yoloxfast.engines.recipe import Batch, Precision
+
+__all__ = ["BUILDERS", "build_engine"]
+
+BUILDERS = ("tensorrt", "tensorrt-rtx")
+"""The runtimes that run engines, each only its own."""
+
+
+def build_engine(
+    model: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    runtime: str = "tensorrt",
+    precision: Precision = "fp32",
+    batch: Batch | None = None,
+    takes_bytes: bool = False,
+    workspace: float | None = None,
+    device: int = 0,
+) -> Path:
+    """Build an engine file from an ONNX file.
+
+    The engine runs on the version of the runtime that built it: one of TensorRT on the kind of GPU that it was built
+    on, one of TensorRT-RTX on all that this supports, and it can be built without any.
+
+    Parameters
+    ----------
+    model : str or path
+        An `.onnx` file, or the name of a model, as `Detector` takes them.
+    output : str or path, optional
+        The engine file, which is replaced when the new one is complete; by default the model's name with the suffix
+        `.engine`, in the current folder.
+    runtime : {"tensorrt", "tensorrt-rtx"}
+    precision : {"fp32", "fp16"}
+        "fp32" computes all in float32, without TF32. "fp16" computes all but the last convolutions, which give boxes
+        and scores, in float16; input and output stay as they are.
+    batch : int or (int, int, int), optional
+        Images per run; or the least, the best and the largest number. By default what the model was exported with,
+        1 if that was any number.
+    takes_bytes : bool, default False
+        Whether the input shall be uint8, which is a quarter to copy to the GPU, and says the same of pixels. Not for
+        legacy models, whose input is normalised.
+    workspace : float, optional
+        GiB of the GPU's memory that layers may use while they run; by default all.
+    device : int, default 0
+        Number of the GPU that TensorRT builds for; TensorRT-RTX builds for all.
+
+    Returns
+    -------
+    Path
+        The engine file.
+
+    Raises
+    ------
+    ModelError
+        Not a YOLOX; it cannot be converted as asked; or TensorRT cannot parse it, in its own words.
+    EngineError
+        There is no GPU, or TensorRT cannot build the engine, in its own words.
+    ValueError, TypeError
+        An option out of range.
+    FileNotFoundError
+        There is no such model.
+    OSError
+        The file cannot be written; that is found out before the build.
+    MissingDependencyError
+        A package is not installed; says how to install it.
+    """
+    recipe = Recipe.checked(precision=precision, batch=batch, takes_bytes=takes_bytes, workspace=workspace)
+    if runtime not in BUILDERS:
+        raise ValueError(f"runtime is {runtime!r}, expected {' or '.join(map(repr, BUILDERS))}")
+    path = find_model(model)
+    if path.suffix.lower() != ".onnx":
+        raise ModelError(f"{path} is no ONNX file, expected one, with the suffix .onnx")
+    output = Path(f"{path.stem}.engine" if output is None else output)
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"no folder {output.parent} for the engine")
+    if output.is_dir():
+        raise IsADirectoryError(f"{output} is a folder, expected a file for the engine")
+    if output.exists() and output.samefile(path):
+        raise ValueError(f"{output} is the model itself, expected another file for the engine")
+    from yoloxfast.engines.building import Workshop
+
+    Workshop(runtime, device).build(path, output, recipe)
+    return output

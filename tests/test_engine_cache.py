@@ -1,0 +1,225 @@
+"""`Detector("model.onnx", backend="tensorrt")` and `build_engine`, with the double of TensorRT and its builder."""
+
+from __future__ import annotations
+
+from signal import SIGINT, pthread_kill
+from threading import Event, main_thread
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+import tensorrt_builder_double as double
+import toy_network
+from specification import expected
+from tensorrt_builder_double import TIMINGS
+from tensorrt_double import forget_backend
+from yoloxfast import Detector, EngineError, ModelError
+from yoloxfast.cli import main
+from yoloxfast.engines import build_engine
+from yoloxfast.engines.file import read_engine, replacing, write_engine
+from yoloxfast.engines.progress import Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pycuda_double import World
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where engines are kept."""
+    monkeypatch.setenv("YOLOXFAST_ENGINES", str(tmp_path / "engines"))
+    return tmp_path / "engines"
+
+
+def engines_in(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.engine"))
+
+
+def test_an_onnx_file_is_built_once(world: World, toy_model: Path, image: NDArray[np.uint8], folder: Path) -> None:
+    for _ in range(2):
+        with Detector(toy_model, backend="tensorrt") as detector:
+            assert detector.detect(image) == expected(toy_model, image, toy_network.SIZE)
+            assert detector.backend.name == "tensorrt"
+    assert world.built == ["fp32"]
+    assert len(engines_in(folder)) == 1
+
+
+def test_another_model_precision_version_or_gpu_is_another_engine(
+    world: World, toy_model: Path, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Detector(toy_model, backend="tensorrt").close()
+    other = toy_network.build(tmp_path / "toy.onnx", num_classes=5)
+    Detector(other, backend="tensorrt").close()
+    Detector(other, backend="tensorrt", precision="fp16").close()
+    assert world.built == ["fp32", "fp32", "tf32"]
+    for module, attribute, value in (
+        ("tensorrt", "__version__", "11.4.0"),
+        ("pycuda.driver", "Device.name", lambda _: "Other GPU"),
+    ):
+        forget_backend(monkeypatch)
+        monkeypatch.setattr(f"{module}.{attribute}", value)
+        Detector(other, backend="tensorrt").close()
+    assert world.built == ["fp32", "fp32", "tf32", "fp32", "fp32"]
+    assert len(engines_in(folder)) == 5
+
+
+def damage(engine: Path) -> None:
+    content = bytearray(engine.read_bytes())
+    content[100] ^= 1
+    engine.write_bytes(content)
+
+
+def cut(engine: Path) -> None:
+    engine.write_bytes(engine.read_bytes()[:1000])
+
+
+def replace_by_that_of_another_model(engine: Path) -> None:
+    plan, metadata = read_engine(engine)
+    with replacing(engine) as file:
+        write_engine(file, bytes(plan), {**metadata, "source sha256": "0" * 64})
+
+
+def replace_by_a_plan_that_does_not_load(engine: Path) -> None:
+    metadata = read_engine(engine).metadata
+    with replacing(engine) as file:
+        write_engine(file, b"another plan", metadata)
+
+
+@pytest.mark.parametrize("spoil", [damage, cut, replace_by_that_of_another_model, replace_by_a_plan_that_does_not_load])
+def test_an_engine_that_was_spoiled_is_built_again(
+    world: World, toy_model: Path, image: NDArray[np.uint8], folder: Path, spoil: Any
+) -> None:
+    Detector(toy_model, backend="tensorrt").close()
+    (engine,) = engines_in(folder)
+    spoil(engine)
+    for _ in range(2):
+        with Detector(toy_model, backend="tensorrt") as detector:
+            assert detector.detect(image) == expected(toy_model, image, toy_network.SIZE)
+    assert world.built == ["fp32", "fp32"]
+
+
+def test_a_build_that_fails_leaves_nothing_behind(world: World, toy_model: Path, folder: Path) -> None:
+    world.refuses.add("build")
+    with pytest.raises(EngineError, match="could not build the engine: the double was told to refuse"):
+        Detector(toy_model, backend="tensorrt")
+    assert engines_in(folder) == []
+    world.refuses.clear()
+    Detector(toy_model, backend="tensorrt").close()
+    assert len(engines_in(folder)) == 1
+
+
+@pytest.mark.usefixtures("world")
+def test_an_engine_of_another_version_or_gpu_says_both(toy_model: Path, tmp_path: Path) -> None:
+    engine = build_engine(toy_model, tmp_path / "toy.engine")
+    plan, metadata = read_engine(engine)
+    with replacing(engine) as file:
+        write_engine(file, b"for another GPU", metadata)
+    with pytest.raises(ModelError, match=r"is no engine for TensorRT 10.16.1 on Double GPU: the plan .*; it was built"):
+        Detector(engine)
+    with replacing(engine) as file:
+        write_engine(file, bytes(plan), {**metadata, "runtime": "TensorRT 10.3.0", "gpu": "NVIDIA A100"})
+    said = "was built by TensorRT 10.3.0, and this is TensorRT 10.16.1: it was built for NVIDIA A100; build it again"
+    with pytest.raises(ModelError, match=said):
+        Detector(engine)
+
+
+@pytest.mark.usefixtures("world")
+def test_an_engine_knows_its_names_and_runtime(
+    tmp_path: Path, image: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = toy_network.build(tmp_path / "model.onnx", metadata={"names": "['fish', 'cat', 'dog']"})
+    engine = build_engine(model, tmp_path / "model.trt")
+    with Detector(engine) as detector:
+        assert detector.names == ("fish", "cat", "dog")
+        assert detector.detect(image) == Detector(model).detect(image)
+    assert main(["info", str(engine)]) == 0
+    lines = capsys.readouterr().out
+    for fact in ("Double GPU, compute capability 8.9, 1.0 GiB", "built by       TensorRT 10.16.1", "3: fish, cat, dog"):
+        assert fact in lines
+
+
+@pytest.mark.parametrize(
+    "options", [{"batch": (1, 2, 4)}, {"batch": 3}, {"takes_bytes": True}, {"precision": "fp16"}], ids=str
+)
+def test_engines_as_they_are_built_find_the_same(
+    world: World, tmp_path: Path, image: NDArray[np.uint8], options: Any
+) -> None:
+    model = toy_network.build(tmp_path / "model.onnx", hard_coded=True)
+    engine = build_engine(model, tmp_path / "model.engine", workspace=2, **options)
+    assert world.built[0] == f"WORKSPACE {2 << 30}"
+    found, should = Detector(engine).detect(image), Detector(model).detect(image)
+    assert len(found) > 0
+    if "precision" in options:
+        np.testing.assert_allclose(found.xyxy, should.xyxy, rtol=0, atol=0.5)
+    else:
+        assert found == should
+
+
+def test_tensorrt_11_is_always_strongly_typed(
+    world: World, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(double.NetworkDefinitionCreationFlag, "__members__", MappingProxyType({"STRONGLY_TYPED": 0}))
+    build_engine(toy_model, tmp_path / "toy.engine")
+    assert world.breaches == []
+
+
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize("stored", [None, TIMINGS, b"those of another GPU"])
+def test_timings_are_kept_for_the_next_build(
+    toy_model: Path, tmp_path: Path, folder: Path, stored: bytes | None
+) -> None:
+    timings = folder / "TensorRT-10.16.1-Double-GPU,-compute-capability-8.9.timings"
+    if stored is not None:
+        folder.mkdir()
+        timings.write_bytes(stored)
+    build_engine(toy_model, tmp_path / "toy.engine")
+    assert timings.read_bytes() == TIMINGS
+
+
+@pytest.mark.usefixtures("world")
+def test_what_the_parser_does_not_know_is_said(tmp_path: Path, toy_model: Path) -> None:
+    model = onnx.load(toy_model)
+    model.graph.node[-1].output[0] = "before"
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(1e9, np.float32), "large"))
+    model.graph.node.append(helper.make_node("Mod", ["before", "large"], ["out0"], name="last", fmod=1))
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match=r"TensorRT 10.16.1 cannot parse .*: Mod last: UNSUPPORTED_NODE, the double"):
+        build_engine(tmp_path / "model.onnx", tmp_path / "model.engine")
+
+
+@pytest.mark.usefixtures("world")
+def test_a_build_that_breaks_is_cleared_away(toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(builder: object, network: object, config: object) -> None:
+        raise OSError(f"{builder} {network} {config}"[:5])
+
+    monkeypatch.setattr(double.Builder, "build_serialized_network", build)
+    with pytest.raises(OSError, match="<tens"):
+        build_engine(toy_model, tmp_path / "toy.engine")
+
+
+def test_ctrl_c_ends_a_build(world: World, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cancelled = Event()
+
+    def cancel(progress: Progress) -> None:
+        progress._cancelled = True  # noqa: SLF001
+        cancelled.set()
+
+    def build(builder: Any, *arguments: Any) -> Any:
+        pthread_kill(main_thread().ident or 0, SIGINT)
+        assert cancelled.wait(10)
+        return of_double(builder, *arguments)
+
+    of_double = double.Builder.build_serialized_network
+    monkeypatch.setattr(Progress, "cancel", cancel)
+    monkeypatch.setattr(double.Builder, "build_serialized_network", build)
+    with pytest.raises(KeyboardInterrupt):
+        build_engine(toy_model, tmp_path / "toy.engine")
+    assert world.built == [], "the double builds nothing once it is told to stop"
+    assert list(tmp_path.glob("*.engine")) == []
