@@ -13,7 +13,7 @@ import pytest
 import toy_network
 import yoloxfast
 from locations import DATA
-from tensorrt_double import forget_backend, install
+from tensorrt_double import engine_of, forget_backend, install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +52,12 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     gc.collect()
     world.check()
     forget_backend(monkeypatch)
+
+
+@pytest.fixture
+def engine(toy_model: Path, tmp_path: Path) -> Path:
+    """A toy network in an engine of the double."""
+    return engine_of(toy_model, tmp_path / "toy.engine")
 
 
 @pytest.fixture

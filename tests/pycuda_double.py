@@ -31,6 +31,7 @@ class World:
         self.refuses: set[str] = set()
         self.breaches: list[str] = []
         self.built: list[str] = []
+        self.launches = 0
         self.live: dict[int, str] = {}
         self.device_memory: dict[int, NDArray[np.uint8]] = {}
         self.streams: WeakValueDictionary[int, Stream] = WeakValueDictionary()
@@ -151,10 +152,20 @@ class Stream(Resource):
         super().__init__("a stream")
         self.handle = self.number
         self.work: list[Callable[[], None]] = []
+        self.recorded: list[Callable[[], Callable[[], None]]] | None = None
         world.streams[self.handle] = self
+
+    def put(self, start: Callable[[], Callable[[], None]]) -> None:
+        """Put work on it: `start` does at once what is done when work is put on a stream, and returns the rest."""
+        if self.recorded is not None:
+            self.recorded.append(start)
+        else:
+            self.work.append(start())
 
     def synchronize(self) -> None:
         world.current("synchronize")
+        if self.recorded is not None:
+            world.breach("a stream is synchronized while it is recorded")
         work, self.work = self.work, []
         for step in work:
             step()
@@ -190,6 +201,10 @@ def init() -> None:
         raise RuntimeError("cuInit failed: no CUDA-capable device is detected")
 
 
+def get_driver_version() -> int:
+    return 13020
+
+
 def mem_alloc(size: int) -> DeviceAllocation:
     if sum(map(len, world.device_memory.values())) + size > world.memory:
         raise MemoryError("cuMemAlloc failed: out of memory")
@@ -203,25 +218,33 @@ def pagelocked_empty(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 def memcpy_htod_async(device: DeviceAllocation, host: NDArray[Any], stream: Stream) -> None:
     world.current("memcpy_htod_async")
     source = _bytes_of(host)
-    checksum = zlib.crc32(source.data)
 
-    def copy() -> None:
-        if zlib.crc32(source.data) != checksum:
-            world.breach("host memory was written before its stream was synchronized")
-        world.device_memory[int(device)][: source.size] = source
+    def start() -> Callable[[], None]:
+        checksum = zlib.crc32(source.data)
 
-    stream.work.append(copy)
+        def copy() -> None:
+            if zlib.crc32(source.data) != checksum:
+                world.breach("host memory was written before its stream was synchronized")
+            world.device_memory[int(device)][: source.size] = source
+
+        return copy
+
+    stream.put(start)
 
 
 def memcpy_dtoh_async(host: NDArray[Any], device: DeviceAllocation, stream: Stream) -> None:
     world.current("memcpy_dtoh_async")
     target = _bytes_of(host)
-    target[:] = POISON
 
-    def copy() -> None:
-        target[:] = world.device_memory[int(device)][: target.size]
+    def start() -> Callable[[], None]:
+        target[:] = POISON
 
-    stream.work.append(copy)
+        def copy() -> None:
+            target[:] = world.device_memory[int(device)][: target.size]
+
+        return copy
+
+    stream.put(start)
 
 
 def _bytes_of(host: NDArray[Any]) -> NDArray[np.uint8]:
@@ -239,7 +262,18 @@ def _bytes_of(host: NDArray[Any]) -> NDArray[np.uint8]:
 def module() -> ModuleType:
     """Return what `import pycuda.driver` gives."""
     double = ModuleType("pycuda.driver")
-    members = (Error, LogicError, RuntimeError, MemoryError, Context, Device, Stream, init, mem_alloc)
+    members = (
+        Error,
+        LogicError,
+        RuntimeError,
+        MemoryError,
+        Context,
+        Device,
+        Stream,
+        init,
+        get_driver_version,
+        mem_alloc,
+    )
     for member in (*members, pagelocked_empty, memcpy_htod_async, memcpy_dtoh_async):
         setattr(double, member.__name__, member)
     assert not issubclass(MemoryError, builtins.MemoryError)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnxruntime as ort
 
+import cuda_double
 import pycuda_double as gpu
 import tensorrt_builder_double as builder
 from pycuda_double import Resource, World, new_world
@@ -119,6 +120,7 @@ class IExecutionContext(Resource):
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._addresses: dict[str, int] = {}
         self._busy = False
+        self._runs = 0
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
         least, _, most = self._engine.get_tensor_profile_shape(name, 0)
@@ -144,15 +146,28 @@ class IExecutionContext(Resource):
             "no stream, or the default one": stream_handle not in world.streams,
             "a tensor without address": len(self._addresses) < engine.num_io_tensors,
             "an input without shape": len(self._shapes) < len(engine._inputs),  # noqa: SLF001
-            "one execution context is used by two calls at once": self._busy,
+            "a run is recorded before the first one": self._runs == 0 and self._is_recorded(stream_handle),
         }
         for problem, is_there in problems.items():
             if is_there:
                 world.breach(problem)
                 return False
-        self._busy = True
-        world.streams[stream_handle].work.append(self._execute)
+        if "graph" in world.refuses and self._is_recorded(stream_handle):
+            return False
+        world.streams[stream_handle].put(self._start)
         return True
+
+    @staticmethod
+    def _is_recorded(stream_handle: int) -> bool:
+        stream = gpu.world.streams.get(stream_handle)
+        return stream is not None and stream.recorded is not None
+
+    def _start(self) -> Callable[[], None]:
+        if self._busy:
+            gpu.world.breach("one execution context is used by two calls at once")
+        self._busy = True
+        self._runs += 1
+        return self._execute
 
     def _execute(self) -> None:
         feeds = {}
@@ -186,19 +201,23 @@ def engine_of(model: Path, path: Path) -> Path:
 
 def forget_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the modules imported again that import the doubles."""
-    for module in ("backends.tensorrt", "backends.nvidia", "backends.library", "engines.building"):
-        monkeypatch.delitem(sys.modules, f"yoloxfast.{module}", raising=False)
+    for module in ("tensorrt", "tensorrt_context", "nvidia", "graphs", "library"):
+        monkeypatch.delitem(sys.modules, f"yoloxfast.backends.{module}", raising=False)
+    monkeypatch.delitem(sys.modules, "yoloxfast.engines.building", raising=False)
 
 
 def install(set_module: Callable[[str, ModuleType | None], None]) -> World:
     """Put the doubles where `import` finds them, by `set_module(name, module)`, and return a new world."""
     tensorrt, pycuda, driver = ModuleType("tensorrt"), ModuleType("pycuda"), gpu.module()
+    bindings, graphs = ModuleType("cuda.bindings"), cuda_double.module()
+    bindings.driver = graphs  # type: ignore[attr-defined]
     members = (ILogger, TensorIOMode, Runtime, ICudaEngine, IExecutionContext, nptype, *builder.MEMBERS)
     for member in members:
         setattr(tensorrt, member.__name__, member)
     tensorrt.__version__ = VERSION  # type: ignore[attr-defined]
+    pycuda.VERSION_TEXT = "2026.1"  # type: ignore[attr-defined]
     pycuda.driver = driver  # type: ignore[attr-defined]
-    for module in (tensorrt, pycuda, driver):
+    for module in (tensorrt, pycuda, driver, ModuleType("cuda"), bindings, graphs):
         set_module(module.__name__, module)
     for name in ("tensorrt_rtx", "tensorrt_rtx_bindings"):
         set_module(name, None)

@@ -30,11 +30,6 @@ if TYPE_CHECKING:
     from pycuda_double import World
 
 
-@pytest.fixture
-def engine(toy_model: Path, tmp_path: Path) -> Path:
-    return engine_of(toy_model, tmp_path / "toy.engine")
-
-
 def test_an_engine_finds_what_the_reference_finds(
     world: World, engine: Path, toy_model: Path, image: NDArray[np.uint8]
 ) -> None:
@@ -92,6 +87,15 @@ def test_detections_of_eight_threads_on_coco_val_are_those_of_yolox(data: Path, 
 def test_info_names_the_gpu_and_the_tensors(engine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(engine)]) == 0
     lines = capsys.readouterr().out
+    with Detector(engine) as detector:
+        assert detector.backend.device == {
+            "name": "Double GPU",
+            "compute capability": "8.9",
+            "memory": "1.0 GiB",
+            "driver": "for CUDA 13.2",
+            "pycuda": "2026.1",
+            "runtime": "TensorRT 10.16.1",
+        }
     for fact in (
         "TensorRT 10.16.1",
         "Double GPU, compute capability 8.9, 1.0 GiB",

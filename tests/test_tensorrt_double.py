@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import json
 import threading
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+import cuda_double as graphs
 import pycuda_double as cuda
 import tensorrt_double as trt
 from pycuda_double import new_world
@@ -157,6 +159,34 @@ def free_the_engine_first(run: Run) -> None:
     run.engine.end()
 
 
+def record_the_first_run(run: Run) -> None:
+    begin_recording(run)
+    run.execute()
+
+
+def begin_recording(run: Run) -> None:
+    graphs.cuStreamBeginCapture(
+        graphs.CUstream(run.stream.handle), graphs.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
+    )
+
+
+def synchronize_while_recording(run: Run) -> None:
+    begin_recording(run)
+    run.stream.synchronize()
+
+
+def forbid_cuda_to_other_threads(run: Run) -> None:
+    graphs.cuStreamBeginCapture(
+        graphs.CUstream(run.stream.handle), graphs.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_GLOBAL
+    )
+
+
+def launch_what_was_destroyed(run: Run) -> None:
+    executable = graphs.CUgraphExec(graphs.CUgraph([]))
+    graphs.cuGraphExecDestroy(executable)
+    graphs.cuGraphLaunch(executable, graphs.CUstream(run.stream.handle))
+
+
 def pop_too_often(_: Run) -> None:
     cuda.Context.pop()
     cuda.Context.pop()
@@ -184,6 +214,11 @@ def pop_too_often(_: Run) -> None:
         (use_a_context_twice, "one execution context is used by two calls at once"),
         (free_a_busy_stream, "a stream is freed with work on it"),
         (free_the_engine_first, "an engine is freed before its execution contexts"),
+        (record_the_first_run, "a run is recorded before the first one"),
+        (synchronize_while_recording, "a stream is synchronized while it is recorded"),
+        (forbid_cuda_to_other_threads, "while a graph is recorded, other threads may not use CUDA"),
+        (launch_what_was_destroyed, "a graph is launched that was destroyed"),
+        (pop_and(begin_recording), "no current context: cuStreamBeginCapture"),
         (pop_too_often, "pop without push"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -215,3 +250,13 @@ def test_the_double_has_no_name_that_tensorrt_lacks(data: Path, version: str) ->
         assert public <= set(names[member.__name__]), member.__name__
     assert {"ERROR", "INTERNAL_ERROR"} <= set(names["ILogger"])
     assert "nptype" in names
+
+
+def test_the_double_has_no_name_that_cuda_python_lacks() -> None:
+    driver = pytest.importorskip("cuda.bindings.driver", reason="cuda-bindings is not installed")
+    for member in graphs.MEMBERS:
+        real = getattr(driver, member.__name__)
+        if isinstance(member, type) and issubclass(member, Enum):
+            assert {name.name: name.value for name in member}.items() <= {
+                name.name: name.value for name in real
+            }.items()

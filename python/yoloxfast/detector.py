@@ -63,6 +63,9 @@ class Detector:
         Whether the model is of YOLOX 0.1.0 or before, which normalised its input (`--legacy` there).
     precision : {"fp32", "fp16"}, optional
         How TensorRT shall compute an ONNX file; "fp32" by default. See `yoloxfast.engines.build_engine`.
+    cuda_graphs : bool, default False
+        Whether an engine is started as one CUDA graph, which spares the CPU a launch for each kernel of the network.
+        Needs cuda-python: `pip install 'yoloxfast[graphs]'`.
     device : int, default 0
         Number of the GPU; ONNX Runtime runs on the CPU and takes only 0.
     threads : int, optional
@@ -112,13 +115,19 @@ class Detector:
         color: Color = "bgr",
         legacy: bool = False,
         precision: Precision | None = None,
+        cuda_graphs: bool = False,
         device: int = 0,
         threads: int | None = None,
     ) -> None:
         from yoloxfast.backends import open_backend
 
         self.backend: Backend = open_backend(
-            model, backend=backend, precision=precision, device=device, threads=threads
+            model,
+            backend=backend,
+            precision=precision,
+            cuda_graphs=cuda_graphs,
+            device=device,
+            threads=threads,
         )
         head = self.backend.head
         self.input_size = head.input_size

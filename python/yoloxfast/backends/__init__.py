@@ -62,6 +62,10 @@ class Backend(Protocol):
     def metadata(self) -> Mapping[str, str]:
         """What the model file says of itself."""
 
+    @property
+    def device(self) -> Mapping[str, str]:
+        """What it runs on: "name", "runtime" with its version; of a GPU also "memory", "driver" and more."""
+
     def describe(self) -> dict[str, str]:
         """Facts for people: file, runtime, device, tensors."""
 
@@ -77,6 +81,7 @@ def open_backend(
     *,
     backend: str | None = None,
     precision: Precision | None = None,
+    cuda_graphs: bool = False,
     device: int = 0,
     threads: int | None = None,
 ) -> Backend:
@@ -102,6 +107,8 @@ def open_backend(
     if backend == "onnxruntime" or (backend is None and Path(model).suffix.lower() not in ENGINES):
         if device != 0:
             raise ValueError(f"device is {device}, but ONNX Runtime runs on the CPU here: leave it at 0")
+        if cuda_graphs:
+            raise ValueError("cuda_graphs is True, but ONNX Runtime runs on the CPU here: leave it out")
         _refuse_precision(precision, "ONNX Runtime computes as the model says")
         from yoloxfast.backends.onnxruntime import OnnxRuntimeBackend
 
@@ -115,9 +122,9 @@ def open_backend(
 
     path = find_model(model)
     if path.suffix.lower() == ".onnx" and backend is not None:
-        return _built(path, backend, precision, device)
+        return _built(path, backend, precision, device=device, graphs=cuda_graphs)
     _refuse_precision(precision, "an engine has that which it was built with")
-    return TensorRtBackend(path, runtime=backend, device=device)
+    return TensorRtBackend(path, runtime=backend, device=device, graphs=cuda_graphs)
 
 
 def _refuse_precision(precision: Precision | None, reason: str) -> None:
@@ -125,7 +132,7 @@ def _refuse_precision(precision: Precision | None, reason: str) -> None:
         raise ValueError(f"precision is {precision!r}, but {reason}: leave it out")
 
 
-def _built(model: Path, runtime: str, precision: Precision | None, device: int) -> Backend:
+def _built(model: Path, runtime: str, precision: Precision | None, **options: Any) -> Backend:
     """Open the engine of an ONNX file; one that was kept and cannot be loaded is built again."""
     from yoloxfast.backends.tensorrt import TensorRtBackend
     from yoloxfast.engines.building import Workshop
@@ -133,9 +140,9 @@ def _built(model: Path, runtime: str, precision: Precision | None, device: int) 
     from yoloxfast.engines.recipe import Recipe
 
     recipe = Recipe.checked(precision=precision or "fp32")
-    workshop = Workshop(runtime, device)
+    workshop = Workshop(runtime, options["device"])
     try:
-        return TensorRtBackend(cached_engine(model, workshop, recipe), runtime=runtime, device=device)
+        return TensorRtBackend(cached_engine(model, workshop, recipe), runtime=runtime, **options)
     except ModelError:
         engine = cached_engine(model, workshop, recipe, rebuild=True)
-        return TensorRtBackend(engine, runtime=runtime, device=device)
+        return TensorRtBackend(engine, runtime=runtime, **options)

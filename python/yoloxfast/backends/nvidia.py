@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from yoloxfast.errors import EngineError, missing
 
 try:
+    import pycuda
     import pycuda.driver as cuda
 except ImportError as error:
     if "libcuda" in str(error):
@@ -80,5 +81,17 @@ class Device:
         """What an engine is built for."""
         return f"{self.name}, compute capability {self.compute_capability}"
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """Facts for reports."""
+        major, minor = divmod(cuda.get_driver_version() // 10, 100)
+        return {
+            "name": self.name,
+            "compute capability": self.compute_capability,
+            "memory": f"{self.memory / 2**30:.1f} GiB",
+            "driver": f"for CUDA {major}.{minor}",
+            "pycuda": pycuda.VERSION_TEXT,
+        }
+
     def __str__(self) -> str:
-        return f"{self.kind}, {self.memory / 2**30:.1f} GiB"
+        return ", ".join((self.kind, self.facts["memory"]))

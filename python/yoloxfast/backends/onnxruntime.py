@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import platform
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
@@ -67,6 +68,11 @@ class OnnxRuntimeBackend:
         self.metadata: Mapping[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         self._session: Any = session
         self._idle: list[_Context] = []
+
+    @property
+    def device(self) -> Mapping[str, str]:
+        """What it runs on."""
+        return {"name": platform.processor() or platform.machine(), "runtime": f"ONNX Runtime {ort.__version__}"}
 
     def describe(self) -> dict[str, str]:
         """Facts for people: file, runtime, device, tensors."""

@@ -1,0 +1,54 @@
+"""CUDA graphs, with doubles of cuda-python, pycuda and TensorRT."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from yoloxfast import Detector, EngineError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pycuda_double import World
+
+
+def test_cuda_graphs_find_the_same(world: World, engine: Path, image: NDArray[np.uint8]) -> None:
+    images = [np.roll(image, 20 * number, axis=1) for number in range(8)]
+    with Detector(engine) as detector:
+        alone = [detector.detect(image) for image in images]
+    assert world.launches == 0
+    with Detector(engine, cuda_graphs=True) as detector, ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(detector.detect, images)) == alone
+    assert world.launches == len(images)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "message"),
+    [
+        ("capture", "CUDA graphs cannot be used here: CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED; leave cuda_graphs out"),
+        ("graph", "TensorRT 10.16.1 could not run the engine"),
+    ],
+)
+def test_what_cannot_be_recorded_is_said(world: World, engine: Path, refusal: str, message: str) -> None:
+    world.refuses.add(refusal)
+    with pytest.raises(EngineError, match=message):
+        Detector(engine, cuda_graphs=True)
+    assert not world.live
+
+
+@pytest.mark.usefixtures("world")
+def test_without_cuda_python_it_says_what_to_install(
+    engine: Path, toy_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match="cuda_graphs is True, but ONNX Runtime runs on the CPU"):
+        Detector(toy_model, cuda_graphs=True)
+    monkeypatch.setitem(sys.modules, "cuda.bindings", None)
+    with pytest.raises(MissingDependencyError, match=r"cuda-python is not installed: .*yoloxfast\[graphs\]"):
+        Detector(engine, cuda_graphs=True)
