@@ -13,7 +13,8 @@ import pytest
 import toy_network
 import yoloxfast
 from locations import DATA
-from tensorrt_double import engine_of, forget_backend, install
+from onnx_engine import engine_of
+from tensorrt_double import forget_backend, install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -125,6 +125,11 @@ class Context:
         else:
             world.breach("pop without push")
 
+    @staticmethod
+    def synchronize() -> None:
+        for stream in list(world.streams.values()):
+            stream.synchronize()
+
 
 class Device:
     def __init__(self, number: int) -> None:
@@ -153,22 +158,26 @@ class Stream(Resource):
         self.handle = self.number
         self.work: list[Callable[[], None]] = []
         self.recorded: list[Callable[[], Callable[[], None]]] | None = None
+        self._lock = threading.Lock()
         world.streams[self.handle] = self
 
     def put(self, start: Callable[[], Callable[[], None]]) -> None:
         """Put work on it: `start` does at once what is done when work is put on a stream, and returns the rest."""
         if self.recorded is not None:
             self.recorded.append(start)
-        else:
-            self.work.append(start())
+            return
+        step = start()
+        with self._lock:
+            self.work.append(step)
 
     def synchronize(self) -> None:
         world.current("synchronize")
         if self.recorded is not None:
             world.breach("a stream is synchronized while it is recorded")
-        work, self.work = self.work, []
-        for step in work:
-            step()
+        with self._lock:
+            work, self.work = self.work, []
+            for step in work:
+                step()
 
     def end(self) -> None:
         if self.work:
@@ -247,6 +256,16 @@ def memcpy_dtoh_async(host: NDArray[Any], device: DeviceAllocation, stream: Stre
     stream.put(start)
 
 
+def memcpy_dtoh(host: NDArray[Any], address: int) -> None:
+    world.current("memcpy_dtoh")
+    host.reshape(-1).view(np.uint8)[:] = world.device_memory[address][: host.nbytes]
+
+
+def memcpy_htod(address: int, host: NDArray[Any]) -> None:
+    world.current("memcpy_htod")
+    world.device_memory[address][: host.nbytes] = host.reshape(-1).view(np.uint8)
+
+
 def _bytes_of(host: NDArray[Any]) -> NDArray[np.uint8]:
     base: Any = host
     while isinstance(base, np.ndarray):
@@ -262,19 +281,10 @@ def _bytes_of(host: NDArray[Any]) -> NDArray[np.uint8]:
 def module() -> ModuleType:
     """Return what `import pycuda.driver` gives."""
     double = ModuleType("pycuda.driver")
-    members = (
-        Error,
-        LogicError,
-        RuntimeError,
-        MemoryError,
-        Context,
-        Device,
-        Stream,
-        init,
-        get_driver_version,
-        mem_alloc,
-    )
-    for member in (*members, pagelocked_empty, memcpy_htod_async, memcpy_dtoh_async):
+    members: tuple[Any, ...] = (Error, LogicError, RuntimeError, MemoryError, Context, Device, Stream)
+    members += (init, get_driver_version, mem_alloc, pagelocked_empty)
+    members += (memcpy_htod, memcpy_dtoh, memcpy_htod_async, memcpy_dtoh_async)
+    for member in members:
         setattr(double, member.__name__, member)
     assert not issubclass(MemoryError, builtins.MemoryError)
     return double

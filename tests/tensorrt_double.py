@@ -7,41 +7,20 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime as ort
 
 import cuda_double
 import pycuda_double as gpu
 import tensorrt_builder_double as builder
+from onnx_engine import ILogger, OnnxEngine, OnnxExecution, TensorIOMode, nptype
 from pycuda_double import Resource, World, new_world
-from tensorrt_builder_double import HEADER, PROFILE
+from tensorrt_builder_double import HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import pytest
-    from numpy.typing import NDArray
-
-    Arrays = dict[str, NDArray[Any]]
 
 VERSION = "10.16.1"
-
-KINDS = {"tensor(float)": "FLOAT", "tensor(float16)": "HALF", "tensor(uint8)": "UINT8", "tensor(bfloat16)": "BF16"}
-DTYPES = {"FLOAT": np.float32, "HALF": np.float16, "UINT8": np.uint8}
-BATCHES = "1:4:8"
-"""The only profile of engines that are put together by hand."""
-
-
-class TensorIOMode:
-    INPUT, OUTPUT = "INPUT", "OUTPUT"
-
-
-class ILogger:
-    class Severity:
-        INTERNAL_ERROR, ERROR, WARNING = range(3)
-
-    def log(self, severity: int, message: str) -> None:
-        raise NotImplementedError
 
 
 class Runtime(Resource):
@@ -53,44 +32,18 @@ class Runtime(Resource):
         gpu.world.current("deserialize_cuda_engine")
         content = bytes(plan)
         if content.startswith(HEADER):
-            return ICudaEngine(self, content[len(HEADER) :])
+            return ICudaEngine(self, content)
         self.logger.log(ILogger.Severity.WARNING, "a warning")
         self.logger.log(ILogger.Severity.ERROR, "the plan was not written by the double")
         return None
 
 
-class ICudaEngine(Resource):
-    def __init__(self, runtime: Runtime, model: bytes) -> None:
-        super().__init__("an engine")
+class ICudaEngine(OnnxEngine, Resource):
+    def __init__(self, runtime: Runtime, plan: bytes) -> None:
+        Resource.__init__(self, "an engine")
+        OnnxEngine.__init__(self, plan)
         self._runtime = runtime
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session: Any = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._inputs = {tensor.name: tensor for tensor in self._session.get_inputs()}
-        self._outputs = {tensor.name: tensor for tensor in self._session.get_outputs()}
         self._contexts = 0
-
-    @property
-    def num_io_tensors(self) -> int:
-        return len(self._inputs) + len(self._outputs)
-
-    def get_tensor_name(self, number: int) -> str:
-        names: list[str] = [*self._outputs, *self._inputs]
-        return names[number]
-
-    def get_tensor_mode(self, name: str) -> str:
-        return TensorIOMode.INPUT if name in self._inputs else TensorIOMode.OUTPUT
-
-    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
-        return tuple(side if isinstance(side, int) else -1 for side in self._tensor(name).shape)
-
-    def get_tensor_dtype(self, name: str) -> str:
-        return KINDS[self._tensor(name).type]
-
-    def get_tensor_profile_shape(self, name: str, _: int) -> list[tuple[int, ...]]:
-        shape = self.get_tensor_shape(name)
-        profile = self._session.get_modelmeta().custom_metadata_map.get(PROFILE, BATCHES)
-        return [tuple(int(batch) if side < 0 else side for side in shape) for batch in profile.split(":")]
 
     def create_execution_context(self) -> IExecutionContext | None:
         if "context" in gpu.world.refuses:
@@ -103,49 +56,29 @@ class ICudaEngine(Resource):
             self.world.breach("an engine is freed before its execution contexts")
         super().end()
 
-    def _tensor(self, name: str) -> Any:
-        return (self._inputs | self._outputs)[name]
 
-    def _dtype(self, name: str) -> Any:
-        return np.dtype(nptype(self.get_tensor_dtype(name)))
+class IExecutionContext(OnnxExecution, Resource):
+    engine: Any
 
-    def _run(self, feeds: Arrays) -> Arrays:
-        return dict(zip(self._outputs, self._session.run(list(self._outputs), feeds), strict=True))
-
-
-class IExecutionContext(Resource):
-    def __init__(self, engine: Any) -> None:
-        super().__init__("an execution context")
-        self._engine = engine
-        self._shapes: dict[str, tuple[int, ...]] = {}
-        self._addresses: dict[str, int] = {}
+    def __init__(self, engine: ICudaEngine) -> None:
+        Resource.__init__(self, "an execution context")
+        OnnxExecution.__init__(self, engine)
         self._busy = False
         self._runs = 0
 
-    def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
-        least, _, most = self._engine.get_tensor_profile_shape(name, 0)
-        self._shapes[name] = tuple(shape)
-        return all(low <= side <= high for low, side, high in zip(least, shape, most, strict=True))
-
-    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
-        feeds = {key: np.zeros(shape, self._engine._dtype(key)) for key, shape in self._shapes.items()}  # noqa: SLF001
-        shape: tuple[int, ...] = self._engine._run(feeds)[name].shape  # noqa: SLF001
-        return shape
-
     def set_tensor_address(self, name: str, address: int) -> bool:
-        self._addresses[name] = address
-        return "address" not in gpu.world.refuses
+        return super().set_tensor_address(name, address) and "address" not in gpu.world.refuses
 
     def execute_async_v3(self, stream_handle: int) -> bool:
-        world, engine = gpu.world, self._engine
+        world, engine = gpu.world, self.engine
         world.current("execute_async_v3")
         if "execute" in world.refuses:
             engine._runtime.logger.log(ILogger.Severity.ERROR, "the double was told to refuse")  # noqa: SLF001
             return False
         problems = {
             "no stream, or the default one": stream_handle not in world.streams,
-            "a tensor without address": len(self._addresses) < engine.num_io_tensors,
-            "an input without shape": len(self._shapes) < len(engine._inputs),  # noqa: SLF001
+            "a tensor without address": len(self.addresses) < engine.num_io_tensors,
+            "an input without shape": len(self.shapes) < len(engine.inputs),
             "a run is recorded before the first one": self._runs == 0 and self._is_recorded(stream_handle),
         }
         for problem, is_there in problems.items():
@@ -171,39 +104,33 @@ class IExecutionContext(Resource):
 
     def _execute(self) -> None:
         feeds = {}
-        for name, shape in self._shapes.items():
-            dtype = self._engine._dtype(name)  # noqa: SLF001
-            memory = gpu.world.device_memory[self._addresses[name]]
+        for name, shape in self.shapes.items():
+            dtype = self.engine.dtype_of(name)
+            memory = gpu.world.device_memory[self.addresses[name]]
             feeds[name] = memory[: int(np.prod(shape)) * dtype.itemsize].view(dtype).reshape(shape)
-        for name, value in self._engine._run(feeds).items():  # noqa: SLF001
-            memory = gpu.world.device_memory[self._addresses[name]]
+        for name, value in self.engine.run(feeds).items():
+            memory = gpu.world.device_memory[self.addresses[name]]
             memory[: value.nbytes] = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
         self._busy = False
 
     def end(self) -> None:
-        if self._engine is not None:
-            self._engine._contexts -= 1  # noqa: SLF001
-            self._engine = None
+        if self.engine is not None:
+            self.engine._contexts -= 1  # noqa: SLF001
+            self.engine = None
         super().end()
 
 
-def nptype(kind: str) -> Any:
-    if kind not in DTYPES:
-        raise TypeError(f"could not resolve {kind} to a NumPy dtype")
-    return DTYPES[kind]
-
-
-def engine_of(model: Path, path: Path) -> Path:
-    """Write an engine of the double, as `trtexec` would: without metadata."""
-    path.write_bytes(HEADER + model.read_bytes())
-    return path
+def forget_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the modules imported again that import TensorRT."""
+    for module in ("backends.tensorrt", "backends.library", "engines.building"):
+        monkeypatch.delitem(sys.modules, f"yoloxfast.{module}", raising=False)
 
 
 def forget_backend(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the modules imported again that import the doubles."""
-    for module in ("tensorrt", "tensorrt_context", "nvidia", "graphs", "library"):
+    """Have the modules imported again that import TensorRT or CUDA."""
+    forget_runtime(monkeypatch)
+    for module in ("tensorrt_context", "nvidia", "graphs"):
         monkeypatch.delitem(sys.modules, f"yoloxfast.backends.{module}", raising=False)
-    monkeypatch.delitem(sys.modules, "yoloxfast.engines.building", raising=False)
 
 
 def install(set_module: Callable[[str, ModuleType | None], None]) -> World:

@@ -15,8 +15,9 @@ import pytest
 
 import toy_network
 from golden import assert_same, options_of
+from onnx_engine import engine_of
 from specification import expected
-from tensorrt_double import engine_of, forget_backend
+from tensorrt_double import forget_backend
 from yoloxfast import Detector, EngineError, MissingDependencyError, ModelError
 from yoloxfast.cli import main
 from yoloxfast.images import read_image

@@ -14,6 +14,7 @@ import pytest
 import cuda_double as graphs
 import pycuda_double as cuda
 import tensorrt_double as trt
+from onnx_engine import ILogger, TensorIOMode
 from pycuda_double import new_world
 from tensorrt_builder_double import HEADER, MEMBERS, NetworkDefinitionCreationFlag
 
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from pycuda_double import World
 
 SHAPE = (1, 3, 64, 96)
+OF_THE_DOUBLE = {"dtype_of", "end", "run"}
 
 
-class Logger(trt.ILogger):
+class Logger(ILogger):
     def log(self, severity: int, message: str) -> None:
         pass
 
@@ -242,9 +244,9 @@ def test_what_is_not_freed_is_a_leak(world: World, run: Run) -> None:
 @pytest.mark.parametrize("version", ["10", "11", "rtx"])
 def test_the_double_has_no_name_that_tensorrt_lacks(data: Path, version: str) -> None:
     names = json.loads((data / f"tensorrt_api/{version}.json").read_text())
-    members = (trt.Runtime, trt.ICudaEngine, trt.IExecutionContext, trt.ILogger, trt.TensorIOMode, *MEMBERS)
+    members = (trt.Runtime, trt.ICudaEngine, trt.IExecutionContext, ILogger, TensorIOMode, *MEMBERS)
     for member in members:
-        public = {name for name in vars(member) if not name.startswith("_")} - {"end"}
+        public = {name for name in dir(member) if not name.startswith("_")} - OF_THE_DOUBLE
         assert public or member is NetworkDefinitionCreationFlag
         assert "__members__" not in vars(member) or {"STRONGLY_TYPED"} <= set(names[member.__name__])
         assert public <= set(names[member.__name__]), member.__name__
