@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from signal import SIGINT, pthread_kill
 from threading import Event, main_thread
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -143,6 +144,24 @@ def test_an_engine_knows_its_names_and_runtime(
     lines = capsys.readouterr().out
     for fact in ("Double GPU, compute capability 8.9, 1.0 GiB", "built by       TensorRT 10.16.1", "3: fish, cat, dog"):
         assert fact in lines
+
+
+@pytest.mark.usefixtures("world")
+def test_an_engine_is_run_by_what_built_it(
+    tmp_path: Path, toy_model: Path, image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, metadata = read_engine(build_engine(toy_model, tmp_path / "toy.engine"))
+    with replacing(tmp_path / "rtx.engine") as file:
+        of_rtx = {"backend": "tensorrt-rtx", "runtime": "TensorRT-RTX 1.7.1"}
+        write_engine(file, bytes(plan), {**metadata, **of_rtx})
+    rtx = ModuleType("tensorrt_rtx")
+    rtx.__dict__.update(vars(sys.modules["tensorrt"]), __version__="1.7.1")
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", rtx)
+    with Detector(tmp_path / "rtx.engine") as detector:
+        assert detector.backend.name == "tensorrt-rtx"
+        assert detector.detect(image) == expected(toy_model, image, toy_network.SIZE)
+    with pytest.raises(ModelError, match=r"was built by TensorRT-RTX 1.7.1, and this is TensorRT 10.16.1"):
+        Detector(tmp_path / "rtx.engine", backend="tensorrt")
 
 
 @pytest.mark.parametrize(

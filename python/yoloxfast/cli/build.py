@@ -38,7 +38,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("model", metavar="MODEL.onnx", help="model file, or name of a model")
     parser.add_argument("-o", "--output", metavar="FILE", help="engine file (default: MODEL.engine in this folder)")
-    parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32", help="(default: fp32)")
+    parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32", help="see below (default: fp32)")
     parser.add_argument(
         "--batch",
         type=_batch,

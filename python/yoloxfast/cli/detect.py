@@ -14,9 +14,10 @@ from yoloxfast.images import write_image
 _DESCRIPTION = """\
 Detect objects in images: files, folders (with all folders in them) and globs.
 
-MODEL is an .onnx file as YOLOX's export_onnx.py writes it; or the name of an
-official model, which is downloaded once: yolox-nano, -tiny, -s, -l, -x;
-or demo, a small network of shapes, which comes with this package.
+MODEL is an .onnx file as YOLOX's export_onnx.py writes it; or a TensorRT engine
+of one (.engine, .plan, .trt), which is a program, so use only those you trust;
+or the name of an official model, which is downloaded once: yolox-nano, -tiny,
+-s, -l, -x; or demo, a small network of shapes, which comes with this package.
 
 Lists name, score and box of each object: left, top, right and bottom in pixels."""
 
