@@ -195,7 +195,8 @@ def test_a_batch_that_the_graph_cannot_have_is_refused(tmp_path: Path) -> None:
         (["--workspace", "0"], "workspace is 0.0 GiB, expected more than 0"),
         (["--workspace", "nan"], "workspace is nan GiB, expected more than 0"),
         (["-o", "nowhere/x.engine"], "no folder nowhere for the engine"),
-        (["-o", "/"], "/ is a folder, expected a file for the engine"),
+        (["-o", "/"], "/ is not a file, expected one for the engine"),
+        (["-o", "/dev/null"], "/dev/null is not a file, expected one for the engine"),
         (["-o", str(DEMO_MODEL)], "is the model itself, expected another file"),
     ],
     ids=str,
@@ -226,9 +227,9 @@ def test_without_a_gpu_tensorrt_builds_nothing(toy_model: Path, tmp_path: Path) 
 
 
 def build_in_cache(model: Path) -> Path:
-    from yoloxfast.engines.building import Workshop
+    from yoloxfast.engines.building import EngineBuilder
 
-    return cached_engine(model, Workshop(RUNTIME, 0), Recipe())
+    return cached_engine(model, EngineBuilder(RUNTIME, 0), Recipe())
 
 
 def test_processes_that_want_the_same_engine_build_it_once(

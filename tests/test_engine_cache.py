@@ -7,6 +7,7 @@ from signal import SIGINT, pthread_kill
 from threading import Event, main_thread
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import numpy as np
 import onnx
@@ -104,6 +105,15 @@ def test_an_engine_that_was_spoiled_is_built_again(
         with Detector(toy_model, backend="tensorrt") as detector:
             assert detector.detect(image) == expected(toy_model, image, toy_network.SIZE)
     assert world.built == ["fp32", "fp32"]
+
+
+@pytest.mark.usefixtures("world")
+def test_a_build_that_fails_is_not_tried_again(toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare = Mock(return_value=b"no graph")
+    monkeypatch.setattr("yoloxfast.engines.graph.prepare", prepare)
+    with pytest.raises(ModelError, match="the converted network is not a model that ONNX Runtime can load"):
+        Detector(toy_model, backend="tensorrt")
+    prepare.assert_called_once()
 
 
 def test_a_build_that_fails_leaves_nothing_behind(world: World, toy_model: Path, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import toy_network
 from average_precision import average_precision
 from yoloxfast import Detector, ModelError
 from yoloxfast.demo import draw_scene
-from yoloxfast.engines.graph import prepare
+from yoloxfast.engines.graph import digest_of, prepare
 from yoloxfast.images import read_image
 from yoloxfast.models import DEMO_MODEL
 
@@ -175,6 +176,31 @@ def test_graphs_of_other_exporters_are_taken(tmp_path: Path, toy_model: Path) ->
     np.testing.assert_array_equal(run(network, images), run(toy_model, images))
     half = run(prepare(tmp_path / "model.onnx", batch=1, half=True, take_bytes=False), images)
     np.testing.assert_allclose(half, run(toy_model, images), rtol=0, atol=0.02)
+
+
+def test_nodes_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
+    model = onnx.load(DEMO_MODEL)
+    for node in model.graph.node:
+        node.name = "node"
+    onnx.save(model, tmp_path / "model.onnx")
+    found, expected = (
+        prepare(path, batch=1, half=True, take_bytes=False) for path in (tmp_path / "model.onnx", DEMO_MODEL)
+    )
+    assert len(found) < 1.1 * len(expected), "what comes before the last convolutions is float16"
+    images = noise(1, (256, 256))
+    np.testing.assert_array_equal(run(found, images), run(expected, images))
+
+
+def test_weights_beside_the_file_count_for_its_digest(tmp_path: Path, toy_model: Path) -> None:
+    path, beside = tmp_path / "model.onnx", tmp_path / "weights.bin"
+    model = onnx.load(toy_model)
+    onnx.save(model, path, save_as_external_data=True, location=beside.name, size_threshold=0)
+    before = digest_of(path)
+    content = bytearray(beside.read_bytes())
+    content[-1] ^= 1
+    beside.write_bytes(content)
+    assert digest_of(path) != before
+    assert digest_of(toy_model) == sha256(toy_model.read_bytes()).hexdigest()
 
 
 def test_a_weight_beyond_float16_is_refused(tmp_path: Path) -> None:

@@ -135,14 +135,15 @@ def _refuse_precision(precision: Precision | None, reason: str) -> None:
 def _built(model: Path, runtime: str, precision: Precision | None, **options: Any) -> Backend:
     """Open the engine of an ONNX file; one that was kept and cannot be loaded is built again."""
     from yoloxfast.backends.tensorrt import TensorRtBackend
-    from yoloxfast.engines.building import Workshop
+    from yoloxfast.engines.building import EngineBuilder
     from yoloxfast.engines.cache import cached_engine
     from yoloxfast.engines.recipe import Recipe
 
     recipe = Recipe.checked(precision=precision or "fp32")
-    workshop = Workshop(runtime, options["device"])
+    builder = EngineBuilder(runtime, options["device"])
+    engine = cached_engine(model, builder, recipe)
     try:
-        return TensorRtBackend(cached_engine(model, workshop, recipe), runtime=runtime, **options)
+        return TensorRtBackend(engine, runtime=runtime, **options)
     except ModelError:
-        engine = cached_engine(model, workshop, recipe, rebuild=True)
+        engine = cached_engine(model, builder, recipe, rebuild=True)
         return TensorRtBackend(engine, runtime=runtime, **options)

@@ -11,7 +11,7 @@ from yoloxfast.classes import names_in
 from yoloxfast.cli.report import reason
 from yoloxfast.detector import Detector
 from yoloxfast.engines.file import read_engine
-from yoloxfast.errors import EngineError
+from yoloxfast.errors import EngineError, ModelError
 
 if TYPE_CHECKING:
     import argparse
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     facts = _engine_facts(options.model)
     try:
         facts |= _model_facts(options.model)
-    except (EngineError, ImportError) as error:
+    except (EngineError, ImportError, ModelError) as error:
         if not facts:
             raise
         facts["runs here"] = f"no: {reason(error)}"

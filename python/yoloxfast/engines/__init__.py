@@ -87,11 +87,11 @@ def build_engine(
     output = Path(f"{path.stem}.engine" if output is None else output)
     if not output.parent.is_dir():
         raise FileNotFoundError(f"no folder {output.parent} for the engine")
-    if output.is_dir():
-        raise IsADirectoryError(f"{output} is a folder, expected a file for the engine")
+    if output.exists() and not output.is_file():
+        raise ValueError(f"{output} is not a file, expected one for the engine, or a name that is free")
     if output.exists() and output.samefile(path):
         raise ValueError(f"{output} is the model itself, expected another file for the engine")
-    from yoloxfast.engines.building import Workshop
+    from yoloxfast.engines.building import EngineBuilder
 
-    Workshop(runtime, device).build(path, output, recipe)
+    EngineBuilder(runtime, device).build(path, output, recipe)
     return output

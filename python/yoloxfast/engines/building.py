@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from yoloxfast.classes import default_names, names_in
 from yoloxfast.engines.builder import Options, build_plan
 from yoloxfast.engines.cache import engines_folder
 from yoloxfast.engines.file import replacing, write_engine
-from yoloxfast.engines.graph import prepare
+from yoloxfast.engines.graph import digest_of, prepare
 from yoloxfast.errors import ModelError
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from yoloxfast.backends.nvidia import Device
     from yoloxfast.engines.recipe import Precision, Recipe
 
-__all__ = ["Workshop"]
+__all__ = ["EngineBuilder"]
 
 _BOTH_IMAGES = 2
 
@@ -34,7 +33,7 @@ _MEAN_DIFFERENCE = {"fp32": 1e-3, "fp16": 0.05}
 """How far from the original's a converted graph's raw output may be. Another image's is further away."""
 
 
-class Workshop:
+class EngineBuilder:
     """A runtime, and the GPU that it builds for.
 
     Parameters
@@ -62,7 +61,7 @@ class Workshop:
     def identity(self, model: Path, recipe: Recipe) -> dict[str, str]:
         """Return what identifies an engine: where one of these differs, it is another."""
         return {
-            "source sha256": sha256(model.read_bytes()).hexdigest(),
+            "source sha256": digest_of(model),
             "backend": self._library.name,
             "runtime": self._library.version,
             "gpu": self._gpu,

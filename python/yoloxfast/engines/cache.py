@@ -18,7 +18,7 @@ except ImportError as error:
     raise missing(error.name or "filelock", error, extra="build") from error
 
 if TYPE_CHECKING:
-    from yoloxfast.engines.building import Workshop
+    from yoloxfast.engines.building import EngineBuilder
     from yoloxfast.engines.recipe import Recipe
 
 __all__ = ["ENGINES_VARIABLE", "cached_engine", "engines_folder"]
@@ -32,18 +32,18 @@ def engines_folder() -> Path:
     return Path(os.environ.get(ENGINES_VARIABLE) or Path(pooch.os_cache("yoloxfast"), "engines"))
 
 
-def cached_engine(model: Path, workshop: Workshop, recipe: Recipe, *, rebuild: bool = False) -> Path:
+def cached_engine(model: Path, builder: EngineBuilder, recipe: Recipe, *, rebuild: bool = False) -> Path:
     """Return the engine file of an ONNX file; build it if there is none that fits, or if `rebuild`.
 
     Its name is a hash of all that it depends on. Of processes that want the same one, the first builds it.
     """
-    identity = workshop.identity(model, recipe)
+    identity = builder.identity(model, recipe)
     digest = sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     engine = engines_folder() / f"{model.stem}-{digest[:16]}.engine"
     engine.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(engine.with_suffix(".lock")):
         if rebuild or not _is_of(engine, identity):
-            workshop.build(model, engine, recipe)
+            builder.build(model, engine, recipe)
     return engine
 
 

@@ -11,6 +11,7 @@ import os
 import struct
 from contextlib import contextmanager
 from hashlib import sha256
+from threading import get_ident
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from yoloxfast.errors import ModelError
@@ -67,7 +68,8 @@ def read_engine(path: Path) -> EngineFile:
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Write a file that takes the place of `path` when it is complete, and not before."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    path = path.resolve()
+    part = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.part")
     try:
         with part.open("wb") as file:
             yield file

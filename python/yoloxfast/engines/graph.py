@@ -6,6 +6,7 @@ onnxconverter-common and ONNX Runtime round the output of each node that they sh
 
 from __future__ import annotations
 
+from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["prepare"]
+__all__ = ["digest_of", "prepare"]
 
 _BATCH = "batch"
 _ANY_BATCH = 104_729
@@ -65,8 +66,23 @@ def prepare(path: Path, *, batch: int | None, half: bool, take_bytes: bool) -> b
     return content
 
 
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of an ONNX file, and of the files beside it that hold its weights, if there are some."""
+    model = onnx.load(path, load_external_data=False)
+    external = {
+        entry.value
+        for weight in model.graph.initializer
+        for entry in weight.external_data
+        if weight.data_location == TensorProto.EXTERNAL and entry.key == "location"
+    }
+    digest = sha256(path.read_bytes())
+    for name in sorted(external):
+        digest.update((path.parent / name).read_bytes())
+    return digest.hexdigest()
+
+
 def _tidy(model: Any) -> None:
-    """Make initializers of constants, and leave as inputs only what is one."""
+    """Make initializers of constants, leave as inputs only what is one, give each node a name of its own."""
     graph = model.graph
     nodes = []
     for node in graph.node:
@@ -78,8 +94,11 @@ def _tidy(model: Any) -> None:
     constants = {initializer.name for initializer in graph.initializer}
     _replace(graph.input, [value for value in graph.input if value.name not in constants])
     del graph.value_info[:]
+    names: set[str] = set()
     for number, node in enumerate(graph.node):
-        node.name = node.name or f"{node.op_type}_{number}"
+        if not node.name or node.name in names:
+            node.name = f"{node.op_type}_{number}"
+        names.add(node.name)
 
 
 def _set_batch(model: Any, batch: int | None) -> None:
@@ -148,7 +167,7 @@ def _halve(model: Any) -> None:
         else:
             single = _ALWAYS_SINGLE.get(node.op_type, ())
             inputs = [
-                casts.to_half(name) if name in floats - halves and index not in single else name
+                casts.to_half(name) if name in floats and name not in halves and index not in single else name
                 for index, name in enumerate(node.input)
             ]
             _halve_attributes(node)
@@ -189,8 +208,19 @@ class _Casts:
 
 
 def _drop_unused_weights(graph: Any) -> None:
-    used = set(chain.from_iterable(node.input for node in graph.node))
+    used = _used(graph)
     _replace(graph.initializer, [weight for weight in graph.initializer if weight.name in used])
+
+
+def _used(graph: Any) -> set[str]:
+    """Names that a graph uses, also in the graphs within it."""
+    names = {value.name for value in graph.output}
+    for node in graph.node:
+        names.update(node.input)
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                names |= _used(inner)
+    return names
 
 
 def _tail(graph: Any) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -77,8 +78,9 @@ class Progress:
 
     def _step(self, name: str, step: int) -> bool:
         with self._lock:
-            self._phases[name].done = step + 1
-            self._show(name)
+            if name in self._phases:
+                self._phases[name].done = step + 1
+                self._show(name)
         return not self._cancelled
 
     def _finish(self, name: str) -> None:
@@ -87,15 +89,15 @@ class Progress:
 
     def _show(self, name: str) -> None:
         """Show a phase and how far the build is: a phase that has not ended is a part of one step of its parent."""
-        fraction = 0.0
-        phase: str | None = name
-        while phase in self._phases:
-            at = self._phases[phase]
-            fraction = min(1.0, (at.done + fraction) / at.steps)
-            phase = at.parent
-        self._bar.n = max(self._bar.n, 100 * fraction)
-        self._bar.set_description_str(f"{name:.45}", refresh=False)
-        self._bar.update(0)
+        fraction, phase = 0.0, self._phases.get(name)
+        for _ in self._phases:
+            if phase is not None:
+                fraction = min(1.0, (phase.done + fraction) / phase.steps)
+                phase = self._phases.get(phase.parent or "")
+        with suppress(OSError, ValueError):  # a terminal that is gone ends no build
+            self._bar.n = max(self._bar.n, 100 * fraction)
+            self._bar.set_description_str(f"{name:.45}", refresh=False)
+            self._bar.update(0)
 
     def __enter__(self) -> Self:
         return self
