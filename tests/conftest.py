@@ -48,11 +48,11 @@ def toy_detector(toy_model: Path) -> Iterator[yoloxfast.Detector]:
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A double of TensorRT and a GPU; at the end of the test nothing is left on it, and no rule was broken."""
     world = install(lambda name, module: monkeypatch.setitem(sys.modules, name, module))
-    forget_backend(monkeypatch)
+    forget_backend()
     yield world
     gc.collect()
     world.check()
-    forget_backend(monkeypatch)
+    forget_backend()
 
 
 @pytest.fixture

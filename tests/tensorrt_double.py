@@ -18,7 +18,6 @@ from tensorrt_builder_double import HEADER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
 
 VERSION = "10.16.1"
 
@@ -120,17 +119,17 @@ class IExecutionContext(OnnxExecution, Resource):
         super().end()
 
 
-def forget_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+def forget_runtime() -> None:
     """Have the modules imported again that import TensorRT."""
     for module in ("backends.tensorrt", "backends.library", "engines.building"):
-        monkeypatch.delitem(sys.modules, f"yoloxfast.{module}", raising=False)
+        sys.modules.pop(f"yoloxfast.{module}", None)
 
 
-def forget_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+def forget_backend() -> None:
     """Have the modules imported again that import TensorRT or CUDA."""
-    forget_runtime(monkeypatch)
+    forget_runtime()
     for module in ("tensorrt_context", "nvidia", "graphs"):
-        monkeypatch.delitem(sys.modules, f"yoloxfast.backends.{module}", raising=False)
+        sys.modules.pop(f"yoloxfast.backends.{module}", None)
 
 
 def install(set_module: Callable[[str, ModuleType | None], None]) -> World:

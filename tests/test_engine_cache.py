@@ -65,7 +65,7 @@ def test_another_model_precision_version_or_gpu_is_another_engine(
         ("tensorrt", "__version__", "11.4.0"),
         ("pycuda.driver", "Device.name", lambda _: "Other GPU"),
     ):
-        forget_backend(monkeypatch)
+        forget_backend()
         monkeypatch.setattr(f"{module}.{attribute}", value)
         Detector(other, backend="tensorrt").close()
     assert world.built == ["fp32", "fp32", "tf32", "fp32", "fp32"]

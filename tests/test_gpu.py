@@ -103,13 +103,13 @@ def machine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     else:
         require_gpu()
     if runs == "on the host":
-        forget_runtime(monkeypatch)
+        forget_runtime()
         hosted_tensorrt.install(lambda name, module: monkeypatch.setitem(sys.modules, name, module))
     elif on == "gpu" and find_spec("tensorrt") is None:
         pytest.importorskip("tensorrt_rtx_bindings", reason="neither TensorRT nor TensorRT-RTX is installed")
         runtime = "tensorrt-rtx"
     yield Machine(f"{runs}, {on}", runtime, tmp_path, is_real=on == "gpu", is_hosted=runs == "on the host")
-    forget_runtime(monkeypatch)
+    forget_runtime()
 
 
 @pytest.fixture

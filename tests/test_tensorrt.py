@@ -243,9 +243,23 @@ def test_options_of_other_runtimes_are_refused(engine: Path, toy_model: Path) ->
 
 
 def test_without_pycuda_it_says_what_to_install(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    forget_backend(monkeypatch)
+    forget_backend()
     monkeypatch.setitem(sys.modules, "pycuda", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'yoloxfast\[tensorrt\]'"):
+        Detector(engine)
+
+
+@pytest.mark.usefixtures("world")
+def test_without_tensorrt_or_its_library_it_says_so(
+    engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    with pytest.raises(MissingDependencyError, match=r"tensorrt is not installed: pip install 'yoloxfast\[tensorrt\]'"):
+        Detector(engine)
+    monkeypatch.delitem(sys.modules, "tensorrt")
+    (tmp_path / "tensorrt.py").write_text("raise ImportError('libnvinfer.so.10: cannot open shared object file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingDependencyError, match=r"tensorrt cannot be imported \(libnvinfer\.so\.10: cannot open"):
         Detector(engine)
 
 
@@ -255,7 +269,7 @@ def test_without_a_driver_it_says_so(engine: Path, tmp_path: Path, monkeypatch: 
     (package / "__init__.py").touch()
     (package / "driver.py").write_text("raise ImportError('libcuda.so.1: cannot open shared object file')")
     monkeypatch.syspath_prepend(tmp_path)
-    forget_backend(monkeypatch)
+    forget_backend()
     for module in ("pycuda", "pycuda.driver"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(EngineError, match=r"no NVIDIA driver on this machine: libcuda\.so\.1"):
