@@ -66,7 +66,7 @@ class World:
     def check(self) -> None:
         """Fail if anything was done wrong, or is still alive."""
         assert self.breaches == [], self.breaches
-        assert self.live == {}
+        assert self.live == {}, self.live
         assert self.stack == []
 
 

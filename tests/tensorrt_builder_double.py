@@ -148,7 +148,13 @@ class IBuilderConfig(Resource):
     def set_memory_pool_limit(self, pool: str, size: int) -> None:
         gpu.world.built.append(f"{pool} {size}")
 
+    def precision(self) -> str:
+        return "fp32" if BuilderFlag.TF32 not in self._flags else "tf32"
+
     def add_optimization_profile(self, profile: IOptimizationProfile) -> int:
+        for shapes in profile._shapes.values():  # noqa: SLF001
+            if not all(least <= best <= largest for least, best, largest in zip(*shapes, strict=True)):
+                return -1
         self._profile = profile
         return 0
 
@@ -157,8 +163,10 @@ class IBuilderConfig(Resource):
 
     def set_timing_cache(self, cache: ITimingCache, *, ignore_mismatch: bool) -> bool:
         assert not ignore_mismatch
+        if cache._content not in (b"", TIMINGS):  # noqa: SLF001
+            return False
         self._timings = cache
-        return cache._content in (b"", TIMINGS)  # noqa: SLF001
+        return True
 
     def get_timing_cache(self) -> ITimingCache | None:
         return self._timings
@@ -185,12 +193,14 @@ class Builder(Resource):
             world.breach("a network is built when its parser, which holds the weights, is gone")
         model, monitor = network._model, config.progress_monitor  # noqa: SLF001
         (tensor,) = (ITensor(value) for value in model.graph.input)
+        profile = None
         if min(tensor.shape) < 0:
             if config._profile is None:  # noqa: SLF001
                 self.logger.log(self.logger.Severity.ERROR, "no optimization profile has been defined")
                 return None
             shapes = config._profile._shapes[tensor.name]  # noqa: SLF001
-            onnx.helper.set_model_props(model, {PROFILE: ":".join(str(batch) for batch, *_ in shapes)})
+            profile = ":".join(str(batch) for batch, *_ in shapes)
+            onnx.helper.set_model_props(model, {PROFILE: profile})
         monitor.phase_start("Building", None, 2)
         monitor.phase_start("Timing", "Building", 1)
         goes_on = monitor.step_complete("Timing", 0)
@@ -200,7 +210,7 @@ class Builder(Resource):
             return None
         monitor.step_complete("Building", 1)
         monitor.phase_finish("Building")
-        world.built.append("fp32" if BuilderFlag.TF32 not in config._flags else "tf32")  # noqa: SLF001
+        world.built.append(f"{config.precision()} profile {profile}")
         content: bytes = model.SerializeToString()
         return HEADER + content
 

@@ -43,6 +43,21 @@ def test_what_cannot_be_recorded_is_said(world: World, engine: Path, refusal: st
     assert not world.live
 
 
+def test_a_context_that_could_not_be_recorded_is_not_used_again(
+    world: World, engine: Path, image: NDArray[np.uint8]
+) -> None:
+    with Detector(engine, cuda_graphs=True) as detector:
+        alone = detector.detect(image)
+        with detector.backend.execution_context():
+            world.refuses.add("capture")
+            with pytest.raises(EngineError, match="CUDA graphs cannot be used here"):
+                detector.detect(image)
+            world.refuses.clear()
+            assert detector.detect(image) == alone
+        with ThreadPoolExecutor(4) as threads:
+            assert list(threads.map(detector.detect, [image] * 8)) == [alone] * 8
+
+
 @pytest.mark.usefixtures("world")
 def test_without_cuda_python_it_says_what_to_install(
     engine: Path, toy_model: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import sys
-from signal import SIGINT, pthread_kill
-from threading import Event, main_thread
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
-import numpy as np
-import onnx
 import pytest
-from onnx import helper
 
 import tensorrt_builder_double as double
 import toy_network
 from specification import expected
-from tensorrt_builder_double import TIMINGS
 from tensorrt_double import forget_backend
 from yoloxfast import Detector, EngineError, ModelError
 from yoloxfast.cli import main
 from yoloxfast.engines import build_engine
 from yoloxfast.engines.file import read_engine, replacing, write_engine
-from yoloxfast.engines.progress import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from pycuda_double import World
+
+
+FP32 = "fp32 profile None"
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +46,7 @@ def test_an_onnx_file_is_built_once(world: World, toy_model: Path, image: NDArra
         with Detector(toy_model, backend="tensorrt") as detector:
             assert detector.detect(image) == expected(toy_model, image, toy_network.SIZE)
             assert detector.backend.name == "tensorrt"
-    assert world.built == ["fp32"]
+    assert world.built == [FP32]
     assert len(engines_in(folder)) == 1
 
 
@@ -60,7 +57,7 @@ def test_another_model_precision_version_or_gpu_is_another_engine(
     other = toy_network.build(tmp_path / "toy.onnx", num_classes=5)
     Detector(other, backend="tensorrt").close()
     Detector(other, backend="tensorrt", precision="fp16").close()
-    assert world.built == ["fp32", "fp32", "tf32"]
+    assert world.built == [FP32, FP32, "tf32 profile None"]
     for module, attribute, value in (
         ("tensorrt", "__version__", "11.4.0"),
         ("pycuda.driver", "Device.name", lambda _: "Other GPU"),
@@ -68,7 +65,7 @@ def test_another_model_precision_version_or_gpu_is_another_engine(
         forget_backend()
         monkeypatch.setattr(f"{module}.{attribute}", value)
         Detector(other, backend="tensorrt").close()
-    assert world.built == ["fp32", "fp32", "tf32", "fp32", "fp32"]
+    assert world.built == [FP32, FP32, "tf32 profile None", FP32, FP32]
     assert len(engines_in(folder)) == 5
 
 
@@ -104,16 +101,16 @@ def test_an_engine_that_was_spoiled_is_built_again(
     for _ in range(2):
         with Detector(toy_model, backend="tensorrt") as detector:
             assert detector.detect(image) == expected(toy_model, image, toy_network.SIZE)
-    assert world.built == ["fp32", "fp32"]
+    assert world.built == [FP32, FP32]
 
 
 @pytest.mark.usefixtures("world")
 def test_a_build_that_fails_is_not_tried_again(toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare = Mock(return_value=b"no graph")
-    monkeypatch.setattr("yoloxfast.engines.graph.prepare", prepare)
-    with pytest.raises(ModelError, match="the converted network is not a model that ONNX Runtime can load"):
+    convert = Mock(side_effect=ModelError("not today"))
+    monkeypatch.setattr("yoloxfast.engines.converting.Graph", convert)
+    with pytest.raises(ModelError, match="not today"):
         Detector(toy_model, backend="tensorrt")
-    prepare.assert_called_once()
+    convert.assert_called_once()
 
 
 def test_a_build_that_fails_leaves_nothing_behind(world: World, toy_model: Path, folder: Path) -> None:
@@ -124,6 +121,44 @@ def test_a_build_that_fails_leaves_nothing_behind(world: World, toy_model: Path,
     world.refuses.clear()
     Detector(toy_model, backend="tensorrt").close()
     assert len(engines_in(folder)) == 1
+
+
+@pytest.mark.usefixtures("world")
+def test_a_cache_may_be_read_only(toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Detector(toy_model, backend="tensorrt").close()
+    monkeypatch.setattr("yoloxfast.engines.cache.FileLock", Mock(side_effect=PermissionError))
+    Detector(toy_model, backend="tensorrt").close()
+
+
+@pytest.mark.usefixtures("world")
+def test_a_model_may_not_change_while_it_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = toy_network.build(tmp_path / "model.onnx")
+    build = double.Builder.build_serialized_network
+
+    def change(*arguments: Any) -> Any:
+        toy_network.build(model, num_classes=5)
+        return build(*arguments)
+
+    monkeypatch.setattr(double.Builder, "build_serialized_network", change)
+    with pytest.raises(ModelError, match=r"model\.onnx has changed while it was built; build it again"):
+        build_engine(model, tmp_path / "model.engine")
+    assert not (tmp_path / "model.engine").exists()
+
+
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize(
+    "metadata", [{"backend": "tensorrt-lean"}, {"names": "[]"}, {"runtime": "TensorRT 9"}], ids=str
+)
+def test_metadata_of_another_version_are_no_riddle(
+    tmp_path: Path, metadata: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = tmp_path / "some.engine"
+    with replacing(engine) as file:
+        write_engine(file, b"a plan", metadata)
+    with pytest.raises(ModelError, match=r"some.engine (is an engine of tensorrt-lean|is no engine|was built by)"):
+        Detector(engine)
+    assert main(["info", str(engine)]) == 0
+    assert "runs here" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("world")
@@ -172,83 +207,3 @@ def test_an_engine_is_run_by_what_built_it(
         assert detector.detect(image) == expected(toy_model, image, toy_network.SIZE)
     with pytest.raises(ModelError, match=r"was built by TensorRT-RTX 1.7.1, and this is TensorRT 10.16.1"):
         Detector(tmp_path / "rtx.engine", backend="tensorrt")
-
-
-@pytest.mark.parametrize(
-    "options", [{"batch": (1, 2, 4)}, {"batch": 3}, {"takes_bytes": True}, {"precision": "fp16"}], ids=str
-)
-def test_engines_as_they_are_built_find_the_same(
-    world: World, tmp_path: Path, image: NDArray[np.uint8], options: Any
-) -> None:
-    model = toy_network.build(tmp_path / "model.onnx", hard_coded=True)
-    engine = build_engine(model, tmp_path / "model.engine", workspace=2, **options)
-    assert world.built[0] == f"WORKSPACE {2 << 30}"
-    found, should = Detector(engine).detect(image), Detector(model).detect(image)
-    assert len(found) > 0
-    if "precision" in options:
-        np.testing.assert_allclose(found.xyxy, should.xyxy, rtol=0, atol=0.5)
-    else:
-        assert found == should
-
-
-def test_tensorrt_11_is_always_strongly_typed(
-    world: World, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(double.NetworkDefinitionCreationFlag, "__members__", MappingProxyType({"STRONGLY_TYPED": 0}))
-    build_engine(toy_model, tmp_path / "toy.engine")
-    assert world.breaches == []
-
-
-@pytest.mark.usefixtures("world")
-@pytest.mark.parametrize("stored", [None, TIMINGS, b"those of another GPU"])
-def test_timings_are_kept_for_the_next_build(
-    toy_model: Path, tmp_path: Path, folder: Path, stored: bytes | None
-) -> None:
-    timings = folder / "TensorRT-10.16.1-Double-GPU,-compute-capability-8.9.timings"
-    if stored is not None:
-        folder.mkdir()
-        timings.write_bytes(stored)
-    build_engine(toy_model, tmp_path / "toy.engine")
-    assert timings.read_bytes() == TIMINGS
-
-
-@pytest.mark.usefixtures("world")
-def test_what_the_parser_does_not_know_is_said(tmp_path: Path, toy_model: Path) -> None:
-    model = onnx.load(toy_model)
-    model.graph.node[-1].output[0] = "before"
-    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(1e9, np.float32), "large"))
-    model.graph.node.append(helper.make_node("Mod", ["before", "large"], ["out0"], name="last", fmod=1))
-    onnx.save(model, tmp_path / "model.onnx")
-    with pytest.raises(ModelError, match=r"TensorRT 10.16.1 cannot parse .*: Mod last: UNSUPPORTED_NODE, the double"):
-        build_engine(tmp_path / "model.onnx", tmp_path / "model.engine")
-
-
-@pytest.mark.usefixtures("world")
-def test_a_build_that_breaks_is_cleared_away(toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def build(builder: object, network: object, config: object) -> None:
-        raise OSError(f"{builder} {network} {config}"[:5])
-
-    monkeypatch.setattr(double.Builder, "build_serialized_network", build)
-    with pytest.raises(OSError, match="<tens"):
-        build_engine(toy_model, tmp_path / "toy.engine")
-
-
-def test_ctrl_c_ends_a_build(world: World, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cancelled = Event()
-
-    def cancel(progress: Progress) -> None:
-        progress._cancelled = True  # noqa: SLF001
-        cancelled.set()
-
-    def build(builder: Any, *arguments: Any) -> Any:
-        pthread_kill(main_thread().ident or 0, SIGINT)
-        assert cancelled.wait(10)
-        return of_double(builder, *arguments)
-
-    of_double = double.Builder.build_serialized_network
-    monkeypatch.setattr(Progress, "cancel", cancel)
-    monkeypatch.setattr(double.Builder, "build_serialized_network", build)
-    with pytest.raises(KeyboardInterrupt):
-        build_engine(toy_model, tmp_path / "toy.engine")
-    assert world.built == [], "the double builds nothing once it is told to stop"
-    assert list(tmp_path.glob("*.engine")) == []

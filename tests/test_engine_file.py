@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from errno import ENOSPC
 from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
@@ -56,6 +57,25 @@ def test_a_file_that_was_damaged_is_refused(tmp_path: Path) -> None:
         path.write_bytes(whole[:cut] + whole[cut + 1 :])
         with pytest.raises(ModelError, match="is damaged"):
             read_engine(path)
+
+
+@pytest.mark.parametrize(
+    "metadata", [b"[]", b'{"names": 5}', b"[" * 100_000, b"{}"], ids=["list", "number", "deep", "no digest"]
+)
+def test_metadata_of_another_kind_are_refused(tmp_path: Path, metadata: bytes) -> None:
+    path = tmp_path / "some.engine"
+    ending = len(b"\nyoloxfast engine 1\n")
+    path.write_bytes(PLAN + metadata + len(metadata).to_bytes(8, "little") + content_of(PLAN)[-ending:])
+    with pytest.raises(ModelError, match="is damaged"):
+        read_engine(path)
+
+
+def test_an_error_names_the_file(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '.*some\.engine'"),
+        replacing(tmp_path / "some.engine"),
+    ):
+        raise OSError(ENOSPC, "No space left on device")
 
 
 def fail_half_way(file: BinaryIO) -> None:

@@ -16,7 +16,9 @@ import toy_network
 from average_precision import average_precision
 from yoloxfast import Detector, ModelError
 from yoloxfast.demo import draw_scene
-from yoloxfast.engines.graph import digest_of, prepare
+from yoloxfast.engines.converting import converted_graph
+from yoloxfast.engines.graph import digest_of
+from yoloxfast.engines.precision import emulate_half
 from yoloxfast.images import read_image
 from yoloxfast.models import DEMO_MODEL
 
@@ -24,6 +26,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+
+def prepare(path: Path, *, batch: int | None, half: bool = False, takes_bytes: bool = False) -> bytes:
+    return converted_graph(path, batch=batch, half=half, takes_bytes=takes_bytes).serialized()
+
+
+def emulated(path: Path) -> bytes:
+    """A network as a GPU computes it in float16, in float32."""
+    graph = converted_graph(path, batch=1, half=True, takes_bytes=False)
+    emulate_half(graph)
+    return graph.serialized()
 
 
 def session_of(network: bytes | Path) -> Any:
@@ -51,7 +64,7 @@ def test_each_image_of_a_batch_gives_what_it_gives_alone(
     tmp_path: Path, exported: int | str, batch: int | None
 ) -> None:
     model = toy_network.build(tmp_path / "model.onnx", batch=exported, hard_coded=exported != "any")
-    network = prepare(model, batch=batch, half=False, take_bytes=False)
+    network = prepare(model, batch=batch)
     images = noise(batch or 5, toy_network.SIZE)
     found = run(network, images)
     assert len(found) == len(images)
@@ -64,7 +77,7 @@ def test_a_real_network_takes_any_batch(data: Path) -> None:
     for name, size in (("yolox_nano", (416, 416)), ("yolox_nano_384x640", (384, 640))):
         model = data / f"models/{name}.onnx"
         images = noise(3, size)
-        found = run(prepare(model, batch=None, half=False, take_bytes=False), images)
+        found = run(prepare(model, batch=None), images)
         for image, raw in zip(images, found, strict=True):
             np.testing.assert_array_equal(raw, run(model, image[None])[0])
 
@@ -91,7 +104,7 @@ def test_only_the_batch_becomes_dynamic(tmp_path: Path) -> None:
     )
     onnx.save(model, tmp_path / "grid.onnx")
     images = noise(2, toy_network.SIZE)
-    found = run(prepare(tmp_path / "grid.onnx", batch=None, half=False, take_bytes=False), images)
+    found = run(prepare(tmp_path / "grid.onnx", batch=None), images)
     for image, raw in zip(images, found, strict=True):
         np.testing.assert_array_equal(raw, run(tmp_path / "grid.onnx", image[None])[0])
 
@@ -99,7 +112,7 @@ def test_only_the_batch_becomes_dynamic(tmp_path: Path) -> None:
 @pytest.mark.parametrize("half", [False, True])
 def test_bytes_say_what_floats_say(half: bool) -> None:
     images = noise(1, (256, 256))
-    floats, bytes_ = (prepare(DEMO_MODEL, batch=1, half=half, take_bytes=take) for take in (False, True))
+    floats, bytes_ = (prepare(DEMO_MODEL, batch=1, half=half, takes_bytes=take) for take in (False, True))
     assert session_of(bytes_).get_inputs()[0].type == "tensor(uint8)"
     np.testing.assert_array_equal(run(bytes_, images), run(floats, images))
 
@@ -114,7 +127,7 @@ def ancestors(model: Any, name: str) -> list[str]:
 
 
 def test_boxes_and_scores_stay_in_float32_and_all_before_does_not() -> None:
-    model = onnx.load_from_string(prepare(DEMO_MODEL, batch=None, half=True, take_bytes=False))
+    model = onnx.load_from_string(prepare(DEMO_MODEL, batch=None, half=True))
     types = {
         value.name: value.type.tensor_type.elem_type
         for value in onnx.shape_inference.infer_shapes(model).graph.value_info
@@ -132,30 +145,63 @@ def test_boxes_and_scores_stay_in_float32_and_all_before_does_not() -> None:
 
 def test_half_precision_finds_the_shapes_that_single_precision_finds(tmp_path: Path) -> None:
     half = tmp_path / "half.onnx"
-    half.write_bytes(prepare(DEMO_MODEL, batch=1, half=True, take_bytes=False))
+    half.write_bytes(emulated(DEMO_MODEL))
     with Detector("demo", score_threshold=0.3) as single, Detector(half, score_threshold=0.3) as other:
         for seed in range(10):
             image = draw_scene(seed).image
             expected, found = single.detect(image), other.detect(image)
             assert found.class_ids.tolist() == expected.class_ids.tolist()
             np.testing.assert_allclose(found.xyxy, expected.xyxy, rtol=0, atol=0.5)
-            np.testing.assert_allclose(found.scores, expected.scores, rtol=0, atol=0.01)
+            np.testing.assert_allclose(found.scores, expected.scores, rtol=0, atol=0.02)
 
 
 def test_half_precision_costs_no_average_precision_on_coco_val(data: Path, tmp_path: Path) -> None:
-    half = tmp_path / "half.onnx"
-    half.write_bytes(prepare(data / "models/yolox_nano.onnx", batch=1, half=True, take_bytes=False))
+    """By ONNX Runtime, which rounds only the weights, and as it is rounded on a GPU."""
+    model = data / "models/yolox_nano.onnx"
     truth = json.loads((data / "coco_val/annotations.json").read_text())
-    found = []
-    for model in (data / "models/yolox_nano.onnx", half):
-        with Detector(model, score_threshold=0.001, iou_threshold=0.65) as detector:
+    found = {}
+    for name, network in {
+        "float32": model.read_bytes(),
+        "float16, weights rounded": prepare(model, batch=1, half=True),
+        "float16, all rounded": emulated(model),
+    }.items():
+        path = tmp_path / f"{name}.onnx"
+        path.write_bytes(network)
+        with Detector(path, score_threshold=0.001, iou_threshold=0.65) as detector:
             results: list[dict[str, Any]] = []
             for photo in truth["images"]:
                 image = read_image(data / "coco_val/images" / photo["file_name"])
                 results += detector.detect(image).to_coco(photo["id"])
-        found.append(average_precision(truth, results))
-    print("FP32:", found[0], "FP16:", found[1])
-    assert found[0].ap - found[1].ap <= 0.002
+        found[name] = average_precision(truth, results)
+        print(name, found[name])
+    assert all(found["float32"].ap - other.ap <= 0.002 for other in found.values())
+
+
+def test_an_emulated_network_rounds_as_numpy_does(tmp_path: Path) -> None:
+    """And what is above the range of float16 becomes infinite."""
+    model = helper.make_model(
+        helper.make_graph(
+            [
+                helper.make_node("Mul", ["image", "factor"], ["product"]),
+                helper.make_node("Conv", ["product", "one"], ["out"]),
+            ],
+            "rounding",
+            [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 64, 64])],
+            [helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 3, 64, 64])],
+            [
+                numpy_helper.from_array(np.array(np.pi, np.float32), "factor"),
+                numpy_helper.from_array(np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1), "one"),
+            ],
+        ),
+        opset_imports=[helper.make_opsetid("", 13)],
+        ir_version=8,
+    )
+    onnx.save(model, tmp_path / "model.onnx")
+    images = np.random.default_rng(0).normal(0, 300, (1, 3, 64, 64)).astype(np.float32)
+    network = emulated(tmp_path / "model.onnx")
+    rounded = (images.astype(np.float16).astype(np.float32) * np.float32(np.float16(np.pi))).astype(np.float16)
+    np.testing.assert_array_equal(run(network, images), rounded)
+    assert not np.isfinite(run(network, images + 30_000)).any()
 
 
 def test_graphs_of_other_exporters_are_taken(tmp_path: Path, toy_model: Path) -> None:
@@ -172,9 +218,9 @@ def test_graphs_of_other_exporters_are_taken(tmp_path: Path, toy_model: Path) ->
         node.name = ""
     onnx.save(model, tmp_path / "model.onnx")
     images = noise(1, toy_network.SIZE)
-    network = prepare(tmp_path / "model.onnx", batch=1, half=False, take_bytes=False)
+    network = prepare(tmp_path / "model.onnx", batch=1)
     np.testing.assert_array_equal(run(network, images), run(toy_model, images))
-    half = run(prepare(tmp_path / "model.onnx", batch=1, half=True, take_bytes=False), images)
+    half = run(prepare(tmp_path / "model.onnx", batch=1, half=True), images)
     np.testing.assert_allclose(half, run(toy_model, images), rtol=0, atol=0.02)
 
 
@@ -183,9 +229,7 @@ def test_nodes_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
     for node in model.graph.node:
         node.name = "node"
     onnx.save(model, tmp_path / "model.onnx")
-    found, expected = (
-        prepare(path, batch=1, half=True, take_bytes=False) for path in (tmp_path / "model.onnx", DEMO_MODEL)
-    )
+    found, expected = (prepare(path, batch=1, half=True) for path in (tmp_path / "model.onnx", DEMO_MODEL))
     assert len(found) < 1.1 * len(expected), "what comes before the last convolutions is float16"
     images = noise(1, (256, 256))
     np.testing.assert_array_equal(run(found, images), run(expected, images))
@@ -203,10 +247,54 @@ def test_weights_beside_the_file_count_for_its_digest(tmp_path: Path, toy_model:
     assert digest_of(toy_model) == sha256(toy_model.read_bytes()).hexdigest()
 
 
-def test_a_weight_beyond_float16_is_refused(tmp_path: Path) -> None:
+def test_a_weight_beyond_float16_becomes_the_largest(tmp_path: Path) -> None:
     model = onnx.load(DEMO_MODEL)
     weight = next(weight for weight in model.graph.initializer if weight.data_type == TensorProto.FLOAT)
-    weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) + np.float32(1e5), weight.name))
+    values = numpy_helper.to_array(weight).copy()
+    values.flat[:3] = 1e9, -1e9, -np.inf
+    weight.CopyFrom(numpy_helper.from_array(values, weight.name))
     onnx.save(model, tmp_path / "model.onnx")
-    with pytest.raises(ModelError, match=rf"weight {weight.name} has values up to 1e\+05, float16 holds up to 65504"):
-        prepare(tmp_path / "model.onnx", batch=1, half=True, take_bytes=False)
+    weights = onnx.load_from_string(prepare(tmp_path / "model.onnx", batch=1, half=True)).graph.initializer
+    (half,) = (numpy_helper.to_array(half) for half in weights if half.name == f"{weight.name}/half")
+    assert half.flat[:3].tolist() == [65504, -65504, -np.inf]
+
+
+def test_a_graph_within_the_graph_is_kept_or_refused(tmp_path: Path, toy_model: Path) -> None:
+    model = onnx.load(toy_model)
+    model.graph.node[-1].output[0] = "before"
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "always"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(0, np.float32), "inner weight"))
+    output = helper.make_tensor_value_info("sum", TensorProto.FLOAT, None)
+    branch = helper.make_graph([helper.make_node("Add", ["before", "inner weight"], ["sum"])], "branch", [], [output])
+    model.graph.node.append(
+        helper.make_node("If", ["always"], ["out0"], name="choice", then_branch=branch, else_branch=branch)
+    )
+    onnx.save(model, tmp_path / "model.onnx")
+    images = noise(1, toy_network.SIZE)
+    np.testing.assert_array_equal(run(prepare(tmp_path / "model.onnx", batch=1), images), run(toy_model, images))
+    for change, message in (({"half": True}, "precision fp16"), ({"takes_bytes": True}, "uint8 input")):
+        with pytest.raises(ModelError, match=rf"model.onnx cannot be built with {message}: If choice holds a graph"):
+            prepare(tmp_path / "model.onnx", batch=1, **change)
+
+
+def test_nodes_may_be_in_any_order(tmp_path: Path, toy_model: Path) -> None:
+    model = onnx.load(toy_model)
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(reversed(nodes))
+    onnx.save(model, tmp_path / "model.onnx")
+    images = noise(1, toy_network.SIZE)
+    np.testing.assert_array_equal(run(prepare(tmp_path / "model.onnx", batch=1), images), run(toy_model, images))
+
+
+def test_scales_that_a_graph_computes_stay_in_float32(tmp_path: Path) -> None:
+    model = onnx.load(DEMO_MODEL)
+    resize = next(node for node in model.graph.node if node.op_type == "Resize")
+    model.graph.initializer.append(numpy_helper.from_array(np.ones(4, np.float32), "ones"))
+    scales = helper.make_node("Mul", [resize.input[2], "ones"], ["scales"])
+    resize.input[2] = "scales"
+    model.graph.node.insert(0, scales)
+    onnx.save(model, tmp_path / "model.onnx")
+    images = noise(1, (256, 256))
+    found = run(prepare(tmp_path / "model.onnx", batch=1, half=True), images)
+    np.testing.assert_array_equal(found, run(prepare(DEMO_MODEL, batch=1, half=True), images))

@@ -215,6 +215,8 @@ def test_an_engine_that_is_no_yolox_is_refused(tmp_path: Path) -> None:
 def test_no_gpu_and_a_wrong_device_are_said(world: World, engine: Path) -> None:
     with pytest.raises(ValueError, match="device is 1, but of NVIDIA GPUs there are 1, counted from 0"):
         Detector(engine, device=1)
+    with pytest.raises(TypeError, match="device must be the number of a GPU, got 'cuda:0'"):
+        Detector(engine, device="cuda:0")  # type: ignore[arg-type]
     world.refuses.add("init")
     with pytest.raises(EngineError, match="no NVIDIA GPU can be used: cuInit failed"):
         Detector(engine)

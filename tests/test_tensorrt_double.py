@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pycuda_double import World
 
 SHAPE = (1, 3, 64, 96)
-OF_THE_DOUBLE = {"dtype_of", "end", "run"}
+OF_THE_DOUBLE = {"dtype_of", "end", "precision", "run"}
 
 
 class Logger(ILogger):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from yoloxfast.engines import BUILDERS
+from yoloxfast.engines import BUILDERS, SUFFIXES
 from yoloxfast.errors import ModelError
 from yoloxfast.models import find_model
 
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
     from yoloxfast.head import Head
     from yoloxfast.preprocessing import Letterbox
 
-__all__ = ["ENGINES", "Backend", "ExecutionContext", "open_backend"]
-
-ENGINES = (".engine", ".plan", ".trt")
-"""Suffixes of engine files."""
+__all__ = ["Backend", "ExecutionContext", "open_backend"]
 
 _RUNTIMES = ("onnxruntime", *BUILDERS)
 
@@ -104,7 +101,7 @@ def open_backend(
     """
     if backend not in (None, *_RUNTIMES):
         raise ValueError(f"unknown backend {backend!r}, expected {', '.join(map(repr, _RUNTIMES))}")
-    if backend == "onnxruntime" or (backend is None and Path(model).suffix.lower() not in ENGINES):
+    if backend == "onnxruntime" or (backend is None and Path(model).suffix.lower() not in SUFFIXES):
         if device != 0:
             raise ValueError(f"device is {device}, but ONNX Runtime runs on the CPU here: leave it at 0")
         if cuda_graphs:
@@ -114,7 +111,7 @@ def open_backend(
 
         path = find_model(model)
         if backend is None and path.suffix.lower() != ".onnx":
-            raise ModelError(f"{path} has an unknown suffix, expected .onnx, or {', '.join(ENGINES)} for an engine")
+            raise ModelError(f"{path} has an unknown suffix, expected .onnx, or {', '.join(SUFFIXES)} for an engine")
         return OnnxRuntimeBackend(path, threads=threads)
     if threads is not None:
         raise ValueError(f"threads is {threads}, but those are threads of ONNX Runtime: leave it out for an engine")

@@ -63,7 +63,13 @@ class Library:
 
 @cache
 def library(name: str) -> Library:
-    """Return the runtime of that name: one per process, as TensorRT logs to the first logger that it was given."""
+    """Return the runtime of that name: one per process, as TensorRT logs to the first logger that it was given.
+
+    Raises
+    ------
+    MissingDependencyError
+        It is not installed, or its libraries are not.
+    """
     return Library(name)
 
 

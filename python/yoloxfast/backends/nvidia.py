@@ -47,11 +47,15 @@ class Device:
     @classmethod
     def numbered(cls, number: int) -> Device:
         """Return the GPU of that number, always the same object."""
+        if not isinstance(number, int):
+            raise TypeError(f"device must be the number of a GPU, got {number!r}")
         with cls._lock:
             if number not in cls._known:
                 try:
                     cuda.init()
                     count = cuda.Device.count()
+                    if count == 0:
+                        raise EngineError("no NVIDIA GPU can be used: the driver finds none")
                     if number not in range(count):
                         raise ValueError(f"device is {number}, but of NVIDIA GPUs there are {count}, counted from 0")
                     cls._known[number] = cls(number)

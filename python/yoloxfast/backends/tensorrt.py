@@ -11,8 +11,9 @@ from weakref import WeakSet
 
 from yoloxfast.backends.library import forgetting_frames, library
 from yoloxfast.backends.nvidia import Device
-from yoloxfast.backends.tensorrt_context import GREY, Context, tensor_dtype, tensor_names
+from yoloxfast.backends.tensorrt_context import Context, tensor_dtype, tensor_names
 from yoloxfast.backends.tensors import Tensor, image_size, not_an_image
+from yoloxfast.engines import BUILDERS
 from yoloxfast.engines.file import read_engine
 from yoloxfast.errors import EngineError, ModelError
 from yoloxfast.head import find_head
@@ -44,7 +45,9 @@ class TensorRtBackend:
     def __init__(self, path: Path, *, runtime: str | None = None, device: int = 0, graphs: bool = False) -> None:
         file = read_engine(path)
         self.metadata = file.metadata
-        self.name = runtime or file.metadata.get("backend", "tensorrt")
+        self.name = runtime or file.metadata.get("backend", BUILDERS[0])
+        if self.name not in BUILDERS:
+            raise ModelError(f"{path} is an engine of {self.name}, expected one of {' or '.join(BUILDERS)}")
         self._device = Device.numbered(device)
         self._library = library(self.name)
         self._graphs = graphs
@@ -66,6 +69,7 @@ class TensorRtBackend:
         library, built_by = self._library, self.metadata.get("runtime")
         if built_by not in (None, library.version):
             raise ModelError(f"{path} was built by {built_by}, and this is {library.version}: {self._remedy}")
+        library.words()
         self._runtime = library.trt.Runtime(library.logger)
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
@@ -75,7 +79,7 @@ class TensorRtBackend:
         self._input, size = _checked_input(self._engine, library.trt, path)
         probe = Context(library, self._device, self._engine, self._input)
         try:
-            probe.letterboxes[0](GREY)
+            probe.clear()
             outputs = probe.run_all()
             self.head = find_head(outputs, size, self._input.shape[0])
             self._output = probe.outputs[self.head.output_name]
@@ -90,7 +94,8 @@ class TensorRtBackend:
         """What to do if the engine cannot be loaded."""
         if not self.metadata:
             return "engines run on the version and kind of GPU that they were built for"
-        return "it was built for {gpu}; build it again, from {source}".format_map(self.metadata)
+        gpu, source = (self.metadata.get(key, "something else") for key in ("gpu", "source"))
+        return f"it was built for {gpu}; build it again, from {source}"
 
     @property
     def device(self) -> Mapping[str, str]:
@@ -118,9 +123,10 @@ class TensorRtBackend:
         try:
             if context is None:
                 with self._device.current(), forgetting_frames():
-                    context = Context(self._library, self._device, self._engine, self._input, self._output.name)
+                    fresh = Context(self._library, self._device, self._engine, self._input, self._output.name)
                     if self._graphs:
-                        context.record()
+                        fresh.record()
+                    context = fresh
             yield context
         finally:
             with self._lock:

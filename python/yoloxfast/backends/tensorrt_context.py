@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +18,9 @@ if TYPE_CHECKING:
     from yoloxfast.backends.graphs import Graph
     from yoloxfast.backends.library import Library
 
-__all__ = ["GREY", "Context", "tensor_dtype", "tensor_names"]
+__all__ = ["Context", "tensor_dtype", "tensor_names"]
 
-GREY = np.full((1, 1, 3), PADDING, np.uint8)
-"""An image that says nothing, to try a network on."""
+_GREY = np.full((1, 1, 3), PADDING, np.uint8)
 
 
 class Context:
@@ -64,12 +64,17 @@ class Context:
         address = int(self._memory[tensor.name])
         self._library.checked(self._execution.set_tensor_address(tensor.name, address), f"place {tensor}")
 
+    def clear(self) -> None:
+        """Write images that say nothing into the input, to try the network on."""
+        for letterbox in self.letterboxes:
+            letterbox(_GREY)
+
     def record(self) -> None:
         """From now on start runs as one CUDA graph. The first run, in which TensorRT sets itself up, cannot be one."""
-        from yoloxfast.backends.graphs import Graph
-
         try:
-            self.letterboxes[0](GREY)
+            from yoloxfast.backends.graphs import Graph
+
+            self.clear()
             self.run()
             self._graph = Graph(self._stream.handle, self._enqueue)
         except BaseException:
@@ -113,17 +118,21 @@ class Context:
         return {name: self._host[name].copy() for name in self.outputs}
 
     def free(self) -> None:
-        """Free what it holds, in the order that TensorRT asks for; its device must be current."""
-        if self._stream is not None:
-            self._stream.synchronize()
-        if self._graph is not None:
-            self._graph.free()
-            self._graph = None
-        self.letterboxes.clear()
-        self._host.clear()
-        for memory in self._memory.values():
-            memory.free()
+        """Free what it holds, in the order that TensorRT asks for, all of it; its device must be current."""
+        with ExitStack() as last_first:
+            last_first.callback(self._forget)
+            for memory in self._memory.values():
+                last_first.callback(memory.free)
+            last_first.callback(self._host.clear)
+            last_first.callback(self.letterboxes.clear)
+            if self._graph is not None:
+                last_first.callback(self._graph.free)
+            if self._stream is not None:
+                last_first.callback(self._stream.synchronize)
+
+    def _forget(self) -> None:
         self._memory.clear()
+        self._graph = None
         self._execution = None
         self._stream = None
 

@@ -20,9 +20,11 @@ examples:
   yoloxfast build yolox_s.onnx --precision fp16 --bytes -o yolox_s_fp16.engine
   yoloxfast build yolox_s.onnx --batch 1:4:8 --runtime tensorrt-rtx
 
-fp32 computes all in float32, without TF32. fp16 keeps boxes, scores, input and
-output in float32, and finds the same on photos, but for a few thousandths of a
-score.
+fp32 computes as the model says, and float32 without TF32. fp16 computes all in
+float16 but the last convolutions, which give boxes and scores; input and output
+stay as they are.
+
+Packages: pip install 'yoloxfast[build,tensorrt]', or [build,tensorrt-rtx].
 
 An engine is a program: load only those that you trust."""
 
@@ -43,7 +45,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--batch",
         type=_batch,
         metavar="MIN:OPT:MAX",
-        help="images per run: least, best, largest; or one number (default: as the model was exported)",
+        help="images per run: least, best, largest; or one number (default: that of the model, 1 if it takes any)",
     )
     parser.add_argument(
         "--bytes", action="store_true", help="take uint8: a quarter to copy to the GPU; not for legacy models"
@@ -51,8 +53,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--workspace", type=float, metavar="GIB", help="GPU memory that layers may use while they run (default: all)"
     )
-    parser.add_argument("--runtime", choices=BUILDERS, default="tensorrt", help="(default: tensorrt)")
-    parser.add_argument("--device", type=int, default=0, metavar="N", help="GPU to build on (default: 0)")
+    parser.add_argument("--runtime", choices=BUILDERS, default="tensorrt", help="what shall run it (default: tensorrt)")
+    parser.add_argument("--device", type=int, default=0, metavar="N", help="GPU to build on, for TensorRT (default: 0)")
     parser.set_defaults(run=run)
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from yoloxfast.backends import ENGINES
-from yoloxfast.classes import names_in
 from yoloxfast.cli.report import reason
 from yoloxfast.detector import Detector
+from yoloxfast.engines import SUFFIXES
 from yoloxfast.engines.file import read_engine
 from yoloxfast.errors import EngineError, ModelError
+from yoloxfast.models import find_model
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
 _LABELS = {"runtime": "built by", "gpu": "built for", "yoloxfast": "by yoloxfast"}
 """What the metadata of engines are called, where the model's facts have the same names."""
+
+_HIDDEN = {"recipe"}
+"""What the other metadata say already."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,7 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Print; return the exit status."""
-    facts = _engine_facts(options.model)
+    facts = _engine_facts(find_model(options.model))
     try:
         facts |= _model_facts(options.model)
     except (EngineError, ImportError, ModelError) as error:
@@ -43,21 +46,20 @@ def run(options: argparse.Namespace) -> int:
         facts["runs here"] = f"no: {reason(error)}"
     width = 2 + max(map(len, facts))
     for key, value in facts.items():
+        text = "".join(letter if letter.isprintable() else "?" for letter in value) or "-"
         first, others = f"{key:<{width}}", " " * width
-        print(fill(value, width=100, initial_indent=first, subsequent_indent=others, break_long_words=False))
+        print(fill(text, width=100, initial_indent=first, subsequent_indent=others, break_long_words=False))
     return 0
 
 
-def _engine_facts(model: str) -> dict[str, str]:
+def _engine_facts(path: Path) -> dict[str, str]:
     """Read what an engine file says of itself, for which no GPU is needed."""
-    path = Path(model)
-    if path.suffix.lower() not in ENGINES or not path.is_file():
+    if path.suffix.lower() not in SUFFIXES:
         return {}
-    facts = dict(read_engine(path).metadata)
-    if facts:
-        facts["classes"] += f": {', '.join(names_in(facts, int(facts['classes'])) or ())}"
-        del facts["names"], facts["recipe"]
-    return {_LABELS.get(key, key): value for key, value in facts.items()}
+    plan, metadata = read_engine(path)
+    if not metadata:
+        return {"model": f"{path} ({len(plan):,} bytes), which does not say what it is"}
+    return {_LABELS.get(key, key): value for key, value in metadata.items() if key not in _HIDDEN}
 
 
 def _model_facts(model: str) -> dict[str, str]:

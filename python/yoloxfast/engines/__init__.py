@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from yoloxfast.engines.recipe import Batch, Precision
 
-__all__ = ["BUILDERS", "build_engine"]
+__all__ = ["BUILDERS", "SUFFIXES", "build_engine"]
+
+SUFFIXES = (".engine", ".plan", ".trt")
+"""Of engine files."""
 
 BUILDERS = ("tensorrt", "tensorrt-rtx")
 """The runtimes that run engines, each only its own."""
@@ -45,8 +48,8 @@ def build_engine(
         `.engine`, in the current folder.
     runtime : {"tensorrt", "tensorrt-rtx"}
     precision : {"fp32", "fp16"}
-        "fp32" computes all in float32, without TF32. "fp16" computes all but the last convolutions, which give boxes
-        and scores, in float16; input and output stay as they are.
+        "fp32" computes as the model says, and float32 without TF32. "fp16" computes all but the last convolutions,
+        which give boxes and scores, in float16; input and output stay as they are.
     batch : int or (int, int, int), optional
         Images per run; or the least, the best and the largest number. By default what the model was exported with,
         1 if that was any number.
@@ -81,6 +84,11 @@ def build_engine(
     recipe = Recipe.checked(precision=precision, batch=batch, takes_bytes=takes_bytes, workspace=workspace)
     if runtime not in BUILDERS:
         raise ValueError(f"runtime is {runtime!r}, expected {' or '.join(map(repr, BUILDERS))}")
+    if runtime == "tensorrt-rtx" and device != 0:
+        raise ValueError(f"device is {device!r}, but TensorRT-RTX builds for all GPUs: leave it at 0")
+    from yoloxfast.engines.building import EngineBuilder
+
+    builder = EngineBuilder(runtime, device)
     path = find_model(model)
     if path.suffix.lower() != ".onnx":
         raise ModelError(f"{path} is no ONNX file, expected one, with the suffix .onnx")
@@ -89,9 +97,7 @@ def build_engine(
         raise FileNotFoundError(f"no folder {output.parent} for the engine")
     if output.exists() and not output.is_file():
         raise ValueError(f"{output} is not a file, expected one for the engine, or a name that is free")
-    if output.exists() and output.samefile(path):
-        raise ValueError(f"{output} is the model itself, expected another file for the engine")
-    from yoloxfast.engines.building import EngineBuilder
-
-    EngineBuilder(runtime, device).build(path, output, recipe)
+    if output.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{output} has the suffix {output.suffix!r}, expected {', '.join(SUFFIXES)} for an engine")
+    builder.build(path, output, recipe)
     return output

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -44,7 +44,9 @@ class Options(NamedTuple):
 
 
 def build_plan(library: Library, device: Device | None, network: bytes, options: Options) -> bytes:
-    """Build an ONNX graph, on a GPU unless that is None; Ctrl-C ends it at TensorRT's next step.
+    """Build an ONNX graph, on a GPU unless that is None.
+
+    Ctrl-C ends it at TensorRT's next step, however often it is pressed: nothing may end the process under a builder.
 
     Raises
     ------
@@ -59,28 +61,37 @@ def build_plan(library: Library, device: Device | None, network: bytes, options:
             return _build(library, network, options, progress)
 
     with Progress() as progress, ThreadPoolExecutor(1) as thread:
-        try:
-            return thread.submit(build).result()
-        except KeyboardInterrupt:
-            progress.cancel()
-            raise
+        plan = thread.submit(build)
+        while not plan.done():
+            try:
+                wait([plan])
+            except KeyboardInterrupt:  # noqa: PERF203
+                progress.cancel()
+        if progress.is_cancelled:
+            raise KeyboardInterrupt
+        return plan.result()
 
 
 def _build(library: Library, network: bytes, options: Options, progress: Progress) -> bytes:
-    trt = library.trt
+    trt, checked = library.trt, library.checked
+    library.words()
     builder = trt.Builder(library.logger)
-    definition = builder.create_network(_network_flags(trt))
+    definition = checked(builder.create_network(_network_flags(trt)), "make a network")
     parser = _parse(library, definition, network)
-    config = builder.create_builder_config()
+    config = checked(builder.create_builder_config(), "make a configuration")
     config.progress_monitor = progress.monitor(trt)
     if not options.tf32:
         config.clear_flag(trt.BuilderFlag.TF32)
     if options.workspace is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, int(options.workspace * _GIB))
     if options.batch is not None:
-        config.add_optimization_profile(_profile(builder, definition, options.batch))
+        profile = checked(builder.create_optimization_profile(), "make a profile")
+        network_input = definition.get_input(0)
+        _, *image = network_input.shape
+        profile.set_shape(network_input.name, *((images, *image) for images in options.batch))
+        checked(config.add_optimization_profile(profile) >= 0, f"take batches {options.batch}")
     timings = _load_timings(config, options.timings)
-    plan = library.checked(builder.build_serialized_network(definition, config), "build the engine")
+    plan = checked(builder.build_serialized_network(definition, config), "build the engine")
     del parser  # it holds the weights until here
     _store_timings(timings, options.timings)
     return bytes(plan)
@@ -101,14 +112,6 @@ def _parse(library: Library, definition: Any, network: bytes) -> Any:
         )
         raise ModelError(f"{library.version} cannot parse the network: {words or library.words()}")
     return parser
-
-
-def _profile(builder: Any, definition: Any, batch: tuple[int, int, int]) -> Any:
-    profile = builder.create_optimization_profile()
-    network_input = definition.get_input(0)
-    _, *image = network_input.shape
-    profile.set_shape(network_input.name, *((images, *image) for images in batch))
-    return profile
 
 
 def _load_timings(config: Any, path: Path | None) -> Any:

@@ -40,6 +40,8 @@ def cached_engine(model: Path, builder: EngineBuilder, recipe: Recipe, *, rebuil
     identity = builder.identity(model, recipe)
     digest = sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     engine = engines_folder() / f"{model.stem}-{digest[:16]}.engine"
+    if not rebuild and _is_of(engine, identity):
+        return engine
     engine.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(engine.with_suffix(".lock")):
         if rebuild or not _is_of(engine, identity):

@@ -57,10 +57,10 @@ def read_engine(path: Path) -> EngineFile:
     plan = content[: max(0, ending - length)]
     try:
         metadata = json.loads(bytes(content[len(plan) : ending]))
-        digest = metadata.pop(_PLAN_DIGEST)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        digest = None
-    if digest != sha256(plan).hexdigest():
+    except (RecursionError, ValueError):
+        metadata = None
+    is_whole = isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values())
+    if not is_whole or metadata.pop(_PLAN_DIGEST, None) != sha256(plan).hexdigest():
         raise ModelError(f"{path} is damaged: it is not what yoloxfast wrote; build it again")
     return EngineFile(plan, metadata)
 
@@ -76,5 +76,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)

@@ -38,7 +38,7 @@ class Progress:
     def __init__(self) -> None:
         self._phases: dict[str, _Phase] = {}
         self._lock = Lock()
-        self._cancelled = False
+        self.is_cancelled = False
         self._bar = tqdm.tqdm(
             total=100,
             delay=_NOT_AT_ONCE,
@@ -50,7 +50,7 @@ class Progress:
 
     def cancel(self) -> None:
         """Let the build end at its next step."""
-        self._cancelled = True
+        self.is_cancelled = True
 
     def monitor(self, trt: Any) -> Any:
         """Return what TensorRT calls, from any of its threads."""
@@ -81,7 +81,7 @@ class Progress:
             if name in self._phases:
                 self._phases[name].done = step + 1
                 self._show(name)
-        return not self._cancelled
+        return not self.is_cancelled
 
     def _finish(self, name: str) -> None:
         with self._lock:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, SupportsIndex, get_args
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, get_args
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import TypeAlias
 
-    Batch: TypeAlias = SupportsIndex | tuple[SupportsIndex, SupportsIndex, SupportsIndex]
+    Batch: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
     """One number of images, or the least, the best and the largest."""
 
 __all__ = ["Precision", "Recipe"]
@@ -18,6 +19,7 @@ __all__ = ["Precision", "Recipe"]
 Precision = Literal["fp32", "fp16"]
 
 _BATCHES = range(1, 4097)
+_LEAST_WORKSPACE, _LARGEST_WORKSPACE = 0.001, 10_000
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,11 @@ class Recipe:
         """
         if precision not in get_args(Precision):
             raise ValueError(f"precision is {precision!r}, expected 'fp32' or 'fp16'")
-        if workspace is not None and not (math.isfinite(workspace) and workspace > 0):
-            raise ValueError(f"workspace is {workspace} GiB, expected more than 0")
+        if workspace is not None:
+            if not isinstance(workspace, Real):
+                raise TypeError(f"workspace must be a number of GiB, got {workspace!r}")
+            if not _LEAST_WORKSPACE <= workspace <= _LARGEST_WORKSPACE:
+                raise ValueError(f"workspace is {workspace} GiB, expected {_LEAST_WORKSPACE} to {_LARGEST_WORKSPACE}")
         return cls(precision, None if batch is None else _checked_batch(batch), bool(takes_bytes), workspace)
 
     def __str__(self) -> str:
@@ -70,14 +75,15 @@ class Recipe:
 
 
 def _checked_batch(batch: Batch) -> tuple[int, int, int]:
+    given: Any = batch if isinstance(batch, (list, tuple)) else [batch]
     try:
-        images = [operator.index(number) for number in (batch if isinstance(batch, tuple) else (batch,) * 3)]
+        images = [operator.index(number) for number in given]
     except TypeError:
         raise TypeError(f"batch must be a whole number or three of them, got {batch!r}") from None
-    match images:
+    match images * 3 if len(images) == 1 else images:
         case [least, best, largest] if least in _BATCHES and largest in _BATCHES and least <= best <= largest:
             return least, best, largest
     raise ValueError(
-        f"batch is {':'.join(map(str, images))}, expected the least, the best and the largest number of images,"
-        f" {_BATCHES[0]} to {_BATCHES[-1]}, in this order"
+        f"batch is {':'.join(map(str, images))}, expected a number of images, {_BATCHES[0]} to {_BATCHES[-1]}, or the"
+        " least, the best and the largest number, in this order"
     )
