@@ -16,7 +16,7 @@ from onnx import helper
 import tensorrt_builder_double as double
 import toy_network
 from tensorrt_builder_double import TIMINGS
-from yoloxfast import Detector, ModelError
+from yoloxfast import Detector, EngineError, ModelError
 from yoloxfast.engines import build_engine
 from yoloxfast.engines.progress import Progress
 
@@ -84,6 +84,13 @@ def test_what_the_parser_does_not_know_is_said(tmp_path: Path, toy_model: Path) 
     onnx.save(model, tmp_path / "model.onnx")
     with pytest.raises(ModelError, match=r"TensorRT 10.16.1 cannot parse .*: Mod last: UNSUPPORTED_NODE, the double"):
         build_engine(tmp_path / "model.onnx", tmp_path / "model.engine")
+
+
+@pytest.mark.usefixtures("world")
+def test_a_profile_that_is_refused_is_said(toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(double.IBuilderConfig, "add_optimization_profile", lambda *_: -1)
+    with pytest.raises(EngineError, match=r"TensorRT 10.16.1 could not take batches \(1, 2, 4\)"):
+        build_engine(toy_model, tmp_path / "toy.engine", batch=(1, 2, 4))
 
 
 @pytest.mark.usefixtures("world")

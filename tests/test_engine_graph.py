@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import toy_network
 from average_precision import average_precision
-from yoloxfast import Detector, ModelError
+from yoloxfast import Detector
 from yoloxfast.demo import draw_scene
 from yoloxfast.engines.converting import converted_graph
 from yoloxfast.engines.graph import digest_of
@@ -257,44 +257,3 @@ def test_a_weight_beyond_float16_becomes_the_largest(tmp_path: Path) -> None:
     weights = onnx.load_from_string(prepare(tmp_path / "model.onnx", batch=1, half=True)).graph.initializer
     (half,) = (numpy_helper.to_array(half) for half in weights if half.name == f"{weight.name}/half")
     assert half.flat[:3].tolist() == [65504, -65504, -np.inf]
-
-
-def test_a_graph_within_the_graph_is_kept_or_refused(tmp_path: Path, toy_model: Path) -> None:
-    model = onnx.load(toy_model)
-    model.graph.node[-1].output[0] = "before"
-    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "always"))
-    model.graph.initializer.append(numpy_helper.from_array(np.array(0, np.float32), "inner weight"))
-    output = helper.make_tensor_value_info("sum", TensorProto.FLOAT, None)
-    branch = helper.make_graph([helper.make_node("Add", ["before", "inner weight"], ["sum"])], "branch", [], [output])
-    model.graph.node.append(
-        helper.make_node("If", ["always"], ["out0"], name="choice", then_branch=branch, else_branch=branch)
-    )
-    onnx.save(model, tmp_path / "model.onnx")
-    images = noise(1, toy_network.SIZE)
-    np.testing.assert_array_equal(run(prepare(tmp_path / "model.onnx", batch=1), images), run(toy_model, images))
-    for change, message in (({"half": True}, "precision fp16"), ({"takes_bytes": True}, "uint8 input")):
-        with pytest.raises(ModelError, match=rf"model.onnx cannot be built with {message}: If choice holds a graph"):
-            prepare(tmp_path / "model.onnx", batch=1, **change)
-
-
-def test_nodes_may_be_in_any_order(tmp_path: Path, toy_model: Path) -> None:
-    model = onnx.load(toy_model)
-    nodes = list(model.graph.node)
-    del model.graph.node[:]
-    model.graph.node.extend(reversed(nodes))
-    onnx.save(model, tmp_path / "model.onnx")
-    images = noise(1, toy_network.SIZE)
-    np.testing.assert_array_equal(run(prepare(tmp_path / "model.onnx", batch=1), images), run(toy_model, images))
-
-
-def test_scales_that_a_graph_computes_stay_in_float32(tmp_path: Path) -> None:
-    model = onnx.load(DEMO_MODEL)
-    resize = next(node for node in model.graph.node if node.op_type == "Resize")
-    model.graph.initializer.append(numpy_helper.from_array(np.ones(4, np.float32), "ones"))
-    scales = helper.make_node("Mul", [resize.input[2], "ones"], ["scales"])
-    resize.input[2] = "scales"
-    model.graph.node.insert(0, scales)
-    onnx.save(model, tmp_path / "model.onnx")
-    images = noise(1, (256, 256))
-    found = run(prepare(tmp_path / "model.onnx", batch=1, half=True), images)
-    np.testing.assert_array_equal(found, run(prepare(DEMO_MODEL, batch=1, half=True), images))

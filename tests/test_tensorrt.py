@@ -143,13 +143,15 @@ def test_two_runs_may_be_in_flight(world: World, engine: Path, image: NDArray[np
     assert world.breaches == []
 
 
-@pytest.mark.usefixtures("world")
-def test_a_closed_detector_says_so_and_lets_calls_under_way_end(engine: Path, image: NDArray[np.uint8]) -> None:
+def test_a_closed_detector_says_so_and_lets_calls_under_way_end(
+    world: World, engine: Path, image: NDArray[np.uint8]
+) -> None:
     detector = Detector(engine)
     with detector.backend.execution_context() as context:
         detector.close()
         context.letterboxes[0](image)
         assert np.isfinite(context.run()).all()
+    assert not world.live
     detector.close()
     with pytest.raises(EngineError, match="the detector is closed"):
         detector.detect(image)
@@ -183,9 +185,20 @@ def test_a_run_that_fails_harms_no_later_one(world: World, engine: Path, image: 
         alone = detector.detect(image)
         world.refuses.add("execute")
         with pytest.raises(EngineError, match="could not run the engine"):
-            detector.detect(image)
+            detector.detect(image[::-1])
         world.refuses.clear()
         assert detector.detect(image) == alone
+
+
+def test_a_run_that_nobody_waited_for_is_waited_for_when_it_is_closed(
+    world: World, engine: Path, image: NDArray[np.uint8]
+) -> None:
+    with Detector(engine) as detector:
+        backend: Any = detector.backend
+        with backend.execution_context() as context:
+            context.letterboxes[0](image)
+            context.submit()
+    assert not world.live
 
 
 def test_too_little_memory_says_how_much_was_asked_for(world: World, engine: Path) -> None:
