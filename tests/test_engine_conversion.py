@@ -63,7 +63,7 @@ def test_images_of_a_batch_may_not_mix(tmp_path: Path, precision: str) -> None:
     weights = {"begin": [0], "end": [1], "zero": np.float32(0)}
     path = with_end(tmp_path / "model.onnx", nodes, weights, batch="any")
     convert(path, precision=precision)
-    with pytest.raises(ModelError, match=r"cannot be built as .*: its raw output differs by 0\.\d+ on average"):
+    with pytest.raises(ModelError, match=r"cannot be built as .*: a column of its raw output differs by"):
         convert(path, precision=precision, batch=(1, 2, 4))
 
 
@@ -90,7 +90,7 @@ def with_beginning(path: Path, steps: list[tuple[str, float | None]]) -> Path:
         ([("Mul", 1000), ("Relu", None), ("Mul", 1 / 1000)], "values leave the range of float16; use fp32"),
         (
             [("Mul", 1 / 8), ("Add", 50_000), ("Sub", 50_000), ("Mul", 8)],
-            r"its raw output differs by 0\.\d+ on average",
+            r"a column of its raw output differs by",
         ),
     ],
     ids=["too large", "too fine"],

@@ -34,13 +34,32 @@ def test_what_is_written_is_read(tmp_path: Path, plan: bytes) -> None:
     assert file.metadata == METADATA
 
 
-@pytest.mark.parametrize("content", [PLAN, b"", b"\nyoloxfast engine 1"], ids=["a plan", "empty", "almost"])
+@pytest.mark.parametrize("content", [PLAN, b"\nyoloxfast engine 1"], ids=["a plan", "almost"])
 def test_a_file_of_another_writer_is_all_plan(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "some.engine"
     path.write_bytes(content)
     file = read_engine(path)
     assert bytes(file.plan) == content
     assert file.metadata == {}
+
+
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "some.engine").touch()
+    with pytest.raises(ModelError, match=r"some\.engine is empty, expected an engine"):
+        read_engine(tmp_path / "some.engine")
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    target, link, loop = (tmp_path / f"{name}.engine" for name in ("target", "link", "loop"))
+    link.symlink_to(target)
+    loop.symlink_to(loop)
+    with replacing(link) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+    with replacing(loop) as file:
+        file.write(b"new")
+    assert loop.read_bytes() == b"new"
 
 
 def test_a_file_that_was_damaged_is_refused(tmp_path: Path) -> None:

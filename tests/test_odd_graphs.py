@@ -12,6 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 import toy_network
 from test_engine_graph import noise, prepare, run, session_of
 from yoloxfast import ModelError
+from yoloxfast.backends.onnxruntime import OnnxRuntimeBackend
+from yoloxfast.engines.converting import checked_graph
+from yoloxfast.engines.recipe import Recipe
 from yoloxfast.models import DEMO_MODEL
 
 if TYPE_CHECKING:
@@ -92,3 +95,47 @@ def test_zeros_mean_as_in_the_input_also_where_they_did_not(tmp_path: Path) -> N
     found = run(prepare(tmp_path / "model.onnx", batch=None), images)
     for image, raw in zip(images, found, strict=True):
         np.testing.assert_array_equal(raw, run(tmp_path / "model.onnx", image[None])[0])
+
+
+def test_a_network_of_float16_may_be_built_in_float16(tmp_path: Path) -> None:
+    model = toy_network.build(tmp_path / "model.onnx", dtype=np.float16, hard_coded=True)
+    source = OnnxRuntimeBackend(model)
+    for recipe in (Recipe(), Recipe(precision="fp16"), Recipe(precision="fp16", takes_bytes=True)):
+        session = session_of(checked_graph(model, source, recipe, batch=4).serialized())
+        taken = "tensor(uint8)" if recipe.takes_bytes else "tensor(float16)"
+        assert (session.get_inputs()[0].type, session.get_inputs()[0].shape[0]) == (taken, 4)
+
+
+def test_outputs_that_are_left_out_make_no_circle(tmp_path: Path, toy_model: Path) -> None:
+    model = onnx.load(toy_model)
+    model.graph.node[-1].output[0] = "before"
+    model.graph.initializer.append(numpy_helper.from_array(np.array(1e9, np.float32), "most"))
+    model.graph.node.append(helper.make_node("Clip", ["before", "", "most"], ["clipped"]))
+    model.graph.node.append(helper.make_node("Dropout", ["clipped"], ["out0", ""]))
+    onnx.save(model, tmp_path / "model.onnx")
+    images = noise(1, toy_network.SIZE)
+    np.testing.assert_array_equal(run(prepare(tmp_path / "model.onnx", batch=1), images), run(toy_model, images))
+
+
+def test_weights_of_old_files_are_inputs(tmp_path: Path, toy_model: Path) -> None:
+    model = onnx.load(toy_model)
+    model.ir_version = 3
+    model.opset_import[0].version = 8
+    for weight in model.graph.initializer:
+        model.graph.input.append(helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims))
+    for node in model.graph.node:
+        if node.op_type == "Split":
+            node.attribute.append(helper.make_attribute("split", [4, 1 + toy_network.NUM_CLASSES]))
+            del node.input[1]
+    onnx.save(model, tmp_path / "model.onnx")
+    images = noise(1, toy_network.SIZE)
+    np.testing.assert_array_equal(run(prepare(tmp_path / "model.onnx", batch=1), images), run(toy_model, images))
+
+
+def test_weights_that_onnx_does_not_follow_are_refused(tmp_path: Path, toy_model: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    onnx.save(onnx.load(toy_model), tmp_path / "model.onnx", save_as_external_data=True, location="w", size_threshold=0)
+    (tmp_path / "w").rename(tmp_path / "blobs/w")
+    (tmp_path / "w").symlink_to(tmp_path / "blobs/w")
+    with pytest.raises(ModelError, match=r"model\.onnx cannot be read: "):
+        prepare(tmp_path / "model.onnx", batch=1)

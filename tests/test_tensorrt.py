@@ -263,7 +263,7 @@ def test_options_of_other_runtimes_are_refused(engine: Path, toy_model: Path) ->
 def test_without_pycuda_it_says_what_to_install(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forget_backend()
     monkeypatch.setitem(sys.modules, "pycuda", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'yoloxfast\[tensorrt\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'yoloxfast\[cuda\]'"):
         Detector(engine)
 
 

@@ -91,6 +91,8 @@ class Detector:
         An option out of range, an unknown class, not one name per class.
     MissingDependencyError
         The runtime is not installed; says how to install it.
+    EngineError
+        There is no GPU for an engine, or the runtime failed.
     ConnectionError
         An official model could not be downloaded.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from contextlib import contextmanager, suppress
-from functools import cache
 from importlib import import_module
+from threading import Lock
 from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,6 @@ class Library:
         return Logger()
 
 
-@cache
 def library(name: str) -> Library:
     """Return the runtime of that name: one per process, as TensorRT logs to the first logger that it was given.
 
@@ -70,7 +70,14 @@ def library(name: str) -> Library:
     MissingDependencyError
         It is not installed, or its libraries are not.
     """
-    return Library(name)
+    with _lock:
+        if name not in _known:
+            _known[name] = Library(name)
+        return _known[name]
+
+
+_known: dict[str, Library] = {}
+_lock = Lock()
 
 
 def _import_runtime(name: str) -> Any:
@@ -87,12 +94,13 @@ def _import_runtime(name: str) -> Any:
 @contextmanager
 def forgetting_frames() -> Iterator[None]:
     """Let an error take none of TensorRT's and CUDA's objects along, to be freed with it when no device is current."""
+    from_outside = sys.exc_info()[1]
     try:
         yield
     except BaseException as error:
         links: list[BaseException | None] = [error]
         for link in links:
-            if link is not None:
+            if link is not None and link is not from_outside:
                 clear_frames(link.__traceback__)
                 links += [link.__cause__, link.__context__]
         raise

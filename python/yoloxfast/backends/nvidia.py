@@ -6,6 +6,7 @@ pushed around every call, on whichever thread.
 
 from __future__ import annotations
 
+import operator
 import os
 from contextlib import contextmanager
 from threading import Lock
@@ -19,7 +20,7 @@ try:
 except ImportError as error:
     if "libcuda" in str(error):
         raise EngineError(f"no NVIDIA driver on this machine: {error}") from error
-    raise missing("pycuda", error, extra="tensorrt") from error
+    raise missing("pycuda", error, extra="cuda") from error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +48,10 @@ class Device:
     @classmethod
     def numbered(cls, number: int) -> Device:
         """Return the GPU of that number, always the same object."""
-        if not isinstance(number, int):
-            raise TypeError(f"device must be the number of a GPU, got {number!r}")
+        try:
+            number = operator.index(number)
+        except TypeError:
+            raise TypeError(f"device must be the number of a GPU, got {number!r}") from None
         with cls._lock:
             if number not in cls._known:
                 try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -45,9 +45,12 @@ class TensorRtBackend:
     def __init__(self, path: Path, *, runtime: str | None = None, device: int = 0, graphs: bool = False) -> None:
         file = read_engine(path)
         self.metadata = file.metadata
-        self.name = runtime or file.metadata.get("backend", BUILDERS[0])
-        if self.name not in BUILDERS:
-            raise ModelError(f"{path} is an engine of {self.name}, expected one of {' or '.join(BUILDERS)}")
+        built_with = file.metadata.get("backend", runtime or BUILDERS[0])
+        self.name = runtime or built_with
+        if built_with != self.name:
+            raise ModelError(f"{path} is an engine of {built_with}, not of {self.name}: leave backend out")
+        if built_with not in BUILDERS:
+            raise ModelError(f"{path} is an engine of {built_with}, expected one of {' or '.join(BUILDERS)}")
         self._device = Device.numbered(device)
         self._library = library(self.name)
         self._graphs = graphs
@@ -127,7 +130,8 @@ class TensorRtBackend:
                     if self._graphs:
                         fresh.record()
                     context = fresh
-            yield context
+            with forgetting_frames():
+                yield context
         finally:
             with self._lock:
                 self._lent -= 1
@@ -142,16 +146,18 @@ class TensorRtBackend:
 
     def close(self) -> None:
         """Let go of the engine; runs under way end as usual. May be called again."""
-        with self._lock:
+        if os.getpid() != self._device.process:
+            return
+        with self._lock, self._device.current(), forgetting_frames(), ExitStack() as all_of_it:
             self._closed = True
-            if os.getpid() != self._device.process:
-                return
-            with self._device.current():
-                while self._idle:
-                    self._idle.pop().free()
-                if self._lent == 0:
-                    self._engine = None
-                    self._runtime = None
+            if self._lent == 0:
+                all_of_it.callback(self._forget)
+            while self._idle:
+                all_of_it.callback(self._idle.pop().free)
+
+    def _forget(self) -> None:
+        self._engine = None
+        self._runtime = None
 
 
 def _checked_input(engine: Any, trt: Any, path: Path) -> tuple[Tensor, tuple[int, int]]:

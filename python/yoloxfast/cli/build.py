@@ -25,6 +25,7 @@ float16 but the last convolutions, which give boxes and scores; input and output
 stay as they are.
 
 Packages: pip install 'yoloxfast[build,tensorrt]', or [build,tensorrt-rtx].
+Detector.detect runs the least batch, and uses its first image.
 
 An engine is a program: load only those that you trust."""
 

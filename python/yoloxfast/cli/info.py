@@ -46,10 +46,13 @@ def run(options: argparse.Namespace) -> int:
         facts["runs here"] = f"no: {reason(error)}"
     width = 2 + max(map(len, facts))
     for key, value in facts.items():
-        text = "".join(letter if letter.isprintable() else "?" for letter in value) or "-"
-        first, others = f"{key:<{width}}", " " * width
+        first, others, text = f"{_printable(key):<{width}}", " " * width, _printable(value) or "-"
         print(fill(text, width=100, initial_indent=first, subsequent_indent=others, break_long_words=False))
     return 0
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _engine_facts(path: Path) -> dict[str, str]:

@@ -52,7 +52,7 @@ def build_engine(
         which give boxes and scores, in float16; input and output stay as they are.
     batch : int or (int, int, int), optional
         Images per run; or the least, the best and the largest number. By default what the model was exported with,
-        1 if that was any number.
+        1 if that was any number. `Detector.detect` runs the least, and uses its first image.
     takes_bytes : bool, default False
         Whether the input shall be uint8, which is a quarter to copy to the GPU, and says the same of pixels. Not for
         legacy models, whose input is normalised.

@@ -11,6 +11,7 @@ import os
 import struct
 from contextlib import contextmanager
 from hashlib import sha256
+from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -18,7 +19,6 @@ from yoloxfast.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 __all__ = ["EngineFile", "read_engine", "replacing", "write_engine"]
 
@@ -46,10 +46,12 @@ def read_engine(path: Path) -> EngineFile:
     Raises
     ------
     ModelError
-        It was written by yoloxfast and has been damaged since. (Cut off, it is like one without metadata, and TensorRT
-        refuses it.)
+        It is empty, or it was written by yoloxfast and has been damaged since. (Cut off, it is like one without
+        metadata, and TensorRT refuses it.)
     """
     content = memoryview(path.read_bytes())
+    if not content:
+        raise ModelError(f"{path} is empty, expected an engine")
     ending = len(content) - len(_MAGIC) - _LENGTH.size
     if ending < 0 or content[-len(_MAGIC) :] != _MAGIC:
         return EngineFile(content, {})
@@ -68,7 +70,7 @@ def read_engine(path: Path) -> EngineFile:
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Write a file that takes the place of `path` when it is complete, and not before."""
-    path = path.resolve()
+    path = Path(os.path.realpath(path))
     part = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.part")
     try:
         with part.open("wb") as file:
@@ -77,7 +79,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        if error.errno is not None and error.filename is None:
+        if error.errno is not None and error.filename in (None, str(part)):
             error.filename = str(path)
         raise
     finally:

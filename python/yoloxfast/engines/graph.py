@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Graph", "digest_of", "replace_all"]
 
 _BATCH = "batch"
+_WEIGHTS_ARE_NO_INPUTS = 4
+"""Since which version of the format they need not be."""
 _ANY_BATCH = 104_729
 """A batch that no other axis is as long as, to see which axes follow it."""
 
@@ -62,7 +64,11 @@ class Graph:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.model: Any = onnx.load(path)
+        try:
+            self.model: Any = onnx.load(path)
+        except onnx.checker.ValidationError as error:
+            raise ModelError(f"{path} cannot be read: {error}") from error
+        self.model.ir_version = max(self.model.ir_version, _WEIGHTS_ARE_NO_INPUTS)
         graph = self.model.graph
         nodes = []
         for node in graph.node:
@@ -81,7 +87,7 @@ class Graph:
             names.add(node.name)
 
     def _sorted(self, nodes: list[NodeProto]) -> list[NodeProto]:
-        makers = {output: number for number, node in enumerate(nodes) for output in node.output}
+        makers = {output: number for number, node in enumerate(nodes) for output in node.output if output}
         order = TopologicalSorter(
             {number: {makers[name] for name in _used([node]) if name in makers} for number, node in enumerate(nodes)}
         )

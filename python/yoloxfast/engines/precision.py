@@ -26,6 +26,16 @@ _ALWAYS_SINGLE = {"Resize": range(1, 4), "Upsample": range(1, 2)}
 _LARGEST = float(np.finfo(np.float16).max)
 _SPLITTER = 2.0**13 + 1
 """Veltkamp's: x * it - (x * it - x) keeps 11 of the 24 bits of a float32, which are those of a float16."""
+_NORMAL, _ROUNDER = 2.0**-14, 0.75
+"""Below the least normal float16, x + _ROUNDER - _ROUNDER is a multiple of the least subnormal one, 2^-24."""
+
+_CONSTANTS = {
+    "half/splitter": _SPLITTER,
+    "half/rounder": _ROUNDER,
+    "half/least normal": _NORMAL,
+    "half/largest": _LARGEST,
+    "half/infinity": np.inf,
+}
 
 
 def halve(graph: Graph) -> None:
@@ -65,8 +75,11 @@ def emulate_half(graph: Graph) -> None:
     for weight in proto.initializer:
         if weight.data_type == TensorProto.FLOAT16:
             weight.CopyFrom(_converted(weight, TensorProto.FLOAT, weight.name))
-    for name, value in (("splitter", _SPLITTER), ("largest", _LARGEST), ("infinity", np.inf)):
-        proto.initializer.append(numpy_helper.from_array(np.array(value, np.float32), f"half/{name}"))
+    for value in chain(proto.input, proto.output):
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT16:
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
+    for name, number in _CONSTANTS.items():
+        proto.initializer.append(numpy_helper.from_array(np.array(number, np.float32), name))
     nodes = []
     for node in proto.node:
         _convert_attributes(node, TensorProto.FLOAT16, TensorProto.FLOAT)
@@ -79,18 +92,27 @@ def emulate_half(graph: Graph) -> None:
 
 
 def _rounding(exact: str, rounded: str) -> list[NodeProto]:
-    """Make nodes that round a tensor to float16; what rounds above its range becomes infinite, whatever its sign."""
-    product, rest, finite, size, is_finite = (f"{rounded}/{step}" for step in range(5))
+    """Make nodes that round a tensor to float16; what rounds above its range becomes infinite."""
     steps = (
-        ("Mul", [exact, "half/splitter"], product),
-        ("Sub", [product, exact], rest),
-        ("Sub", [product, rest], finite),
-        ("Abs", [finite], size),
-        ("Greater", [size, "half/largest"], is_finite),
-        ("Where", [is_finite, "half/infinity", finite], rounded),
+        ("Mul", [exact, "half/splitter"], "product"),
+        ("Sub", ["product", exact], "rest"),
+        ("Sub", ["product", "rest"], "normal"),
+        ("Add", [exact, "half/rounder"], "shifted"),
+        ("Sub", ["shifted", "half/rounder"], "subnormal"),
+        ("Abs", [exact], "size"),
+        ("Less", ["size", "half/least normal"], "is subnormal"),
+        ("Where", ["is subnormal", "subnormal", "normal"], "finite"),
+        ("Abs", ["finite"], "rounded size"),
+        ("Greater", ["rounded size", "half/largest"], "is infinite"),
+        ("Mul", ["finite", "half/infinity"], "infinite"),
+        ("Where", ["is infinite", "infinite", "finite"], ""),
     )
+    names = {step: f"{rounded}/{step}" if step else rounded for _, _, step in steps}
     return [
-        helper.make_node(operator, inputs, [output], name=f"{output}/{operator}") for operator, inputs, output in steps
+        helper.make_node(
+            operator, [names.get(name, name) for name in inputs], [names[step]], name=f"{rounded}/{number}"
+        )
+        for number, (operator, inputs, step) in enumerate(steps)
     ]
 
 
