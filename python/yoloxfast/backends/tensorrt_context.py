@@ -118,7 +118,11 @@ class Context:
         return {name: self._host[name].copy() for name in self.outputs}
 
     def free(self) -> None:
-        """Free what it holds, in the order that TensorRT asks for, all of it; its device must be current."""
+        """Free what it holds, in the order that TensorRT asks for, all of it; its device must be current.
+
+        An error that somebody keeps also keeps what was called back: that may not be the stream, which is freed when
+        nothing refers to it.
+        """
         with ExitStack() as last_first:
             last_first.callback(self._forget)
             for memory in self._memory.values():
@@ -127,8 +131,11 @@ class Context:
             last_first.callback(self.letterboxes.clear)
             if self._graph is not None:
                 last_first.callback(self._graph.free)
-            if self._stream is not None:
-                last_first.callback(self._stream.synchronize)
+            last_first.callback(self._wait)
+
+    def _wait(self) -> None:
+        if self._stream is not None:
+            self._stream.synchronize()
 
     def _forget(self) -> None:
         self._memory.clear()
