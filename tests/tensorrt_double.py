@@ -121,7 +121,7 @@ class IExecutionContext(OnnxExecution, Resource):
 
 def forget_runtime() -> None:
     """Have the modules imported again that import TensorRT."""
-    for module in ("backends.tensorrt", "backends.library", "engines.building"):
+    for module in ("backends.tensorrt", "backends.runtimes", "engines.building"):
         sys.modules.pop(f"yoloxfast.{module}", None)
 
 

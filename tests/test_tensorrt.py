@@ -190,15 +190,11 @@ def test_a_run_that_fails_harms_no_later_one(world: World, engine: Path, image: 
         assert detector.detect(image) == alone
 
 
-def test_a_run_that_nobody_waited_for_is_waited_for_when_it_is_closed(
-    world: World, engine: Path, image: NDArray[np.uint8]
-) -> None:
-    with Detector(engine) as detector:
-        backend: Any = detector.backend
-        with backend.execution_context() as context:
-            context.letterboxes[0](image)
-            context.submit()
-    assert not world.live
+@pytest.mark.usefixtures("world")
+def test_an_input_outside_the_profile_is_refused(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onnx_engine.OnnxExecution.set_input_shape", lambda *_: False)
+    with pytest.raises(EngineError, match=r"TensorRT 10.16.1 could not take an input of \(1, 3, 64, 96\): it gave no"):
+        Detector(engine)
 
 
 def test_too_little_memory_says_how_much_was_asked_for(world: World, engine: Path) -> None:

@@ -90,8 +90,19 @@ def test_what_cannot_be_freed_does_not_keep_the_rest(
     assert world.breaches == []
 
 
+def test_a_run_that_nobody_waited_for_is_waited_for_when_it_is_closed(
+    world: World, engine: Path, image: NDArray[np.uint8]
+) -> None:
+    with Detector(engine) as detector:
+        backend: Any = detector.backend
+        with backend.execution_context() as context:
+            context.letterboxes[0](image)
+            context.submit()
+    assert not world.live
+
+
 def test_each_process_has_one_library(world: World) -> None:
-    from yoloxfast.backends.library import library
+    from yoloxfast.backends.runtimes import library
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

@@ -9,8 +9,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from yoloxfast.backends.library import forgetting_frames, library
 from yoloxfast.backends.nvidia import Device
+from yoloxfast.backends.runtimes import forgetting_frames, library
 from yoloxfast.backends.tensorrt_context import Context, tensor_dtype, tensor_names
 from yoloxfast.backends.tensors import Tensor, image_size, not_an_image
 from yoloxfast.engines import BUILDERS

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from yoloxfast.backends.graphs import Graph
-    from yoloxfast.backends.library import Library
+    from yoloxfast.backends.runtimes import Library
 
 __all__ = ["Context", "tensor_dtype", "tensor_names"]
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from yoloxfast.backends.library import forgetting_frames
+from yoloxfast.backends.runtimes import forgetting_frames
 from yoloxfast.engines.file import replacing
 from yoloxfast.engines.progress import Progress
 from yoloxfast.errors import ModelError
@@ -14,8 +14,8 @@ from yoloxfast.errors import ModelError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from yoloxfast.backends.library import Library
     from yoloxfast.backends.nvidia import Device
+    from yoloxfast.backends.runtimes import Library
 
 __all__ = ["Options", "build_plan"]
 

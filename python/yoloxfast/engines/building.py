@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from yoloxfast._core import __version__
-from yoloxfast.backends.library import library
 from yoloxfast.backends.onnxruntime import OnnxRuntimeBackend
+from yoloxfast.backends.runtimes import library
 from yoloxfast.classes import default_names, names_in
 from yoloxfast.engines.builder import Options, build_plan
 from yoloxfast.engines.cache import engines_folder

@@ -181,7 +181,6 @@ class Graph:
 
 def replace_all(field: Any, items: list[Any]) -> None:
     """Give a repeated field other items."""
-    items = list(items)
     del field[:]
     field.extend(items)
 
