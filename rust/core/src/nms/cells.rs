@@ -58,8 +58,8 @@ impl Cells {
     }
 
     #[inline(always)]
-    pub(super) fn push(&mut self, corners: Box4) {
-        self.push_into(self.touched(corners), corners);
+    pub(super) fn push(&mut self, corners: Box4, threshold: Threshold) {
+        self.push_into(self.touched(corners), corners, threshold);
     }
 
     /// Adds a box, unless its IoU with one of these is above the threshold, and tells whether it did.
@@ -68,24 +68,24 @@ impl Cells {
         let touched = self.touched(candidate);
         let is_new = !self.suppresses(touched, candidate, threshold);
         if is_new {
-            self.push_into(touched, candidate);
+            self.push_into(touched, candidate, threshold);
         }
         is_new
     }
 
     #[inline(always)]
-    fn push_into(&mut self, touched: Touched, corners: Box4) {
-        self.all.push(corners);
+    fn push_into(&mut self, touched: Touched, corners: Box4, threshold: Threshold) {
+        self.all.push(corners, threshold);
         if is_empty(corners) {
             return;
         }
         if touched.count() > MOST_CELLS {
-            self.large.push(corners);
+            self.large.push(corners, threshold);
             return;
         }
         for row in touched.top..=touched.bottom {
             for column in touched.left..=touched.right {
-                self.enter(self.place(column, row), corners);
+                self.enter(self.place(column, row), corners, threshold);
             }
         }
     }
@@ -140,7 +140,7 @@ impl Cells {
     }
 
     #[inline(always)]
-    fn enter(&mut self, place: usize, corners: Box4) {
+    fn enter(&mut self, place: usize, corners: Box4, threshold: Threshold) {
         let Place { len, block } = &mut self.places[place];
         let lane = *len as usize % LANES;
         if lane == 0 {
@@ -148,7 +148,7 @@ impl Cells {
             *block = self.blocks.len() as u32;
             self.blocks.push(Block::EMPTY);
         }
-        self.blocks[*block as usize].set(lane, corners);
+        self.blocks[*block as usize].set(lane, corners, threshold);
         *len += 1;
     }
 }

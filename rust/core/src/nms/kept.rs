@@ -5,23 +5,32 @@ use super::Box4;
 /// Boxes compared at once.
 pub(super) const LANES: usize = 16;
 
+/// Areas below this may have lost digits to underflow.
+const TINY: f32 = 1e-30;
+
 /// What an IoU must be above.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Threshold {
     iou: f32,
-    /// A little lower: an intersection below this times the union need not be divided by it. Rounding cannot lift its
-    /// quotient above the threshold, unless that is so small that it has lost digits.
-    least: f32,
+    /// The same as a part of the sum of both areas: I / (A + B - I) > t where I > t / (1 + t) * (A + B).
+    /// A little lower, so that rounding hides no such intersection.
+    part: f32,
 }
 
 impl Threshold {
     pub(super) fn new(iou: f32) -> Self {
-        let least = if iou < f32::MIN_POSITIVE { 0.0 } else { iou * (1.0 - 2.0 * f32::EPSILON) };
-        Self { iou, least }
+        Self { iou, part: iou / (1.0 + iou) * (1.0 - 8.0 * f32::EPSILON) }
+    }
+
+    /// What a box adds to the intersection that it and another must exceed.
+    #[inline(always)]
+    fn least(self, corners: Box4) -> f32 {
+        let least = area(corners) * self.part;
+        if least < TINY { 0.0 } else { least }
     }
 }
 
-/// Coordinates of some boxes, each in an array of its own.
+/// Some boxes, each number in an array of its own.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))] // a cache line
 pub(super) struct Block {
@@ -29,6 +38,8 @@ pub(super) struct Block {
     y1: [f32; LANES],
     x2: [f32; LANES],
     y2: [f32; LANES],
+    /// See [`Threshold::least`].
+    least: [f32; LANES],
 }
 
 impl Block {
@@ -38,48 +49,52 @@ impl Block {
         y1: [f32::INFINITY; LANES],
         x2: [f32::NEG_INFINITY; LANES],
         y2: [f32::NEG_INFINITY; LANES],
+        least: [0.0; LANES],
     };
 
     #[inline(always)]
-    pub(super) fn set(&mut self, lane: usize, [x1, y1, x2, y2]: Box4) {
+    pub(super) fn set(&mut self, lane: usize, corners: Box4, threshold: Threshold) {
+        let [x1, y1, x2, y2] = corners;
         self.x1[lane] = x1;
         self.y1[lane] = y1;
         self.x2[lane] = x2;
         self.y2[lane] = y2;
+        self.least[lane] = threshold.least(corners);
     }
 
     /// Whether the IoU of a box with any of these is above the threshold; NaN, where a union is empty, is not.
+    ///
+    /// Few are, and those nearly always suppress, so the first test leaves little to guess for the CPU.
     #[inline(always)]
-    #[expect(clippy::needless_bitwise_bool, reason = "without a branch for each comparison")]
-    pub(super) fn suppresses(&self, [x1, y1, x2, y2]: Box4, threshold: Threshold) -> bool {
-        let mut overlaps = 0;
+    pub(super) fn suppresses(&self, candidate: Box4, threshold: Threshold) -> bool {
+        self.may_suppress(candidate, threshold) && self.does_suppress(candidate, threshold)
+    }
+
+    #[inline(always)]
+    fn may_suppress(&self, candidate: Box4, threshold: Threshold) -> bool {
+        let [x1, y1, x2, y2] = candidate;
+        let least = threshold.least(candidate);
+        let mut any = 0;
         for lane in 0..LANES {
-            let in_x = (self.x1[lane] < x2) & (x1 < self.x2[lane]);
-            let in_y = (self.y1[lane] < y2) & (y1 < self.y2[lane]);
-            overlaps |= u32::from(in_x & in_y);
+            let width = at_least_0(smaller(x2, self.x2[lane]) - larger(x1, self.x1[lane]));
+            let height = smaller(y2, self.y2[lane]) - larger(y1, self.y1[lane]);
+            any |= u32::from(width * height > least + self.least[lane]);
         }
-        if overlaps == 0 {
-            return false;
-        }
-        let area = (x2 - x1) * (y2 - y1);
-        let (mut intersections, mut unions) = ([0.0; LANES], [0.0; LANES]);
-        let mut may_suppress = 0;
+        any != 0
+    }
+
+    #[inline(always)]
+    fn does_suppress(&self, [x1, y1, x2, y2]: Box4, threshold: Threshold) -> bool {
+        let mut any = 0;
         for lane in 0..LANES {
-            let width = at_least_0(smaller(self.x2[lane], x2) - larger(self.x1[lane], x1));
-            let height = at_least_0(smaller(self.y2[lane], y2) - larger(self.y1[lane], y1));
-            let other_area = (self.x2[lane] - self.x1[lane]) * (self.y2[lane] - self.y1[lane]);
-            intersections[lane] = width * height;
-            unions[lane] = other_area + area - intersections[lane];
-            may_suppress |= u32::from(intersections[lane] >= unions[lane] * threshold.least);
+            let other = [self.x1[lane], self.y1[lane], self.x2[lane], self.y2[lane]];
+            let width = at_least_0(smaller(x2, other[2]) - larger(x1, other[0]));
+            let height = at_least_0(smaller(y2, other[3]) - larger(y1, other[1]));
+            let intersection = width * height;
+            let union = area(other) + area([x1, y1, x2, y2]) - intersection;
+            any |= u32::from(intersection / union > threshold.iou);
         }
-        if may_suppress == 0 {
-            return false;
-        }
-        let mut suppresses = 0;
-        for lane in 0..LANES {
-            suppresses |= u32::from(intersections[lane] / unions[lane] > threshold.iou);
-        }
-        suppresses != 0
+        any != 0
     }
 }
 
@@ -97,13 +112,13 @@ impl Kept {
     }
 
     #[inline(always)]
-    pub(super) fn push(&mut self, corners: Box4) {
+    pub(super) fn push(&mut self, corners: Box4, threshold: Threshold) {
         let lane = self.len % LANES;
         if lane == 0 {
             self.blocks.push(Block::EMPTY);
         }
         if let Some(block) = self.blocks.last_mut() {
-            block.set(lane, corners);
+            block.set(lane, corners, threshold);
         }
         self.len += 1;
     }
@@ -124,6 +139,11 @@ impl Kept {
     }
 }
 
+#[inline(always)]
+fn area([x1, y1, x2, y2]: Box4) -> f32 {
+    (x2 - x1) * (y2 - y1)
+}
+
 /// As `f32::min` for numbers that are not NaN, in one instruction.
 #[inline(always)]
 fn smaller(a: f32, b: f32) -> f32 {
@@ -139,4 +159,52 @@ fn larger(a: f32, b: f32) -> f32 {
 #[inline(always)]
 fn at_least_0(value: f32) -> f32 {
     larger(value, 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers below 1, the same each time.
+    fn numbers() -> impl Iterator<Item = f32> {
+        let mut state = 1_u32;
+        std::iter::repeat_with(move || {
+            state = state.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+            f32::from_bits(state >> 9 | 127 << 23) - 1.0
+        })
+    }
+
+    fn iou(a: Box4, b: Box4) -> f32 {
+        let (width, height) = (a[2].min(b[2]) - a[0].max(b[0]), a[3].min(b[3]) - a[1].max(b[1]));
+        let intersection = width.max(0.0) * height.max(0.0);
+        intersection / (area(a) + area(b) - intersection)
+    }
+
+    #[test]
+    fn the_first_test_misses_no_box_that_suppresses() {
+        let mut numbers = numbers();
+        let mut number = || numbers.next().unwrap_or_default();
+        let mut suppressing = 0;
+        for round in 0..200_000 {
+            let scale = 10_f32.powi(round % 40 - 21);
+            let mut corners = || {
+                let (x, y) = (number(), number());
+                [x, y, x + 3.0 * number(), y + 3.0 * number()].map(|value| value * scale)
+            };
+            let (kept, near) = (corners(), corners());
+            let around = [0.0, 0.0, near[2] * 1e20, near[3] * 1e20];
+            let candidate = if round % 3 == 0 { around } else { near };
+            let exact = iou(kept, candidate);
+            for iou in [exact.next_down(), exact, exact / 2.0, 0.0, f32::MIN_POSITIVE / 4.0] {
+                let threshold = Threshold::new(iou.max(0.0));
+                let mut block = Block::EMPTY;
+                block.set(0, kept, threshold);
+                if block.does_suppress(candidate, threshold) {
+                    suppressing += 1;
+                    assert!(block.may_suppress(candidate, threshold), "{kept:?} {candidate:?} {iou:e}");
+                }
+            }
+        }
+        assert!(suppressing > 200_000);
+    }
 }

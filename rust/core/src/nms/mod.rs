@@ -128,7 +128,7 @@ fn suppress_few_body(
             return number;
         }
         if !kept.suppresses(*candidate, threshold) {
-            kept.push(*candidate);
+            kept.push(*candidate, threshold);
             is_kept[*position as usize] = true;
         }
     }
@@ -160,7 +160,7 @@ fn suppress_many_body(
     let mut both = boxes.iter().zip(positions);
     for (corners, position) in both.by_ref().take(seen) {
         if is_kept[*position as usize] {
-            cells.push(*corners);
+            cells.push(*corners, threshold);
         }
     }
     for (candidate, position) in both {
