@@ -17,6 +17,8 @@
 //!
 //! Boxes are decoded when all candidates are known, several at once.
 
+use std::hint::black_box;
+
 use crate::decode::{corners, decode_boxes};
 use crate::level::by_level;
 use crate::raw::OBJECTNESS;
@@ -34,7 +36,7 @@ const UNROLLED: usize = 4;
 /// The bit of the first of them.
 const FIRST: u64 = 1 << 63;
 
-/// Class scores compared at once in search of the highest.
+/// Class scores compared at once.
 const LANES: usize = 16;
 
 /// What makes an anchor a candidate.
@@ -139,7 +141,7 @@ fn consider<T: Element>(
 ) -> Result<(), Error> {
     let (head, class_scores) = row.split_at(BOX_COLUMNS);
     let objectness = head[OBJECTNESS].to_f32();
-    let highest = greatest(class_scores, T::bits).max(T::ZERO);
+    let highest = greatest(class_scores, T::bits);
     if objectness * T::value(highest) < filter.score_threshold && objectness <= SCORE_LIMIT {
         return Ok(());
     }
@@ -167,27 +169,46 @@ fn all_finite<T: Element>(values: &[T]) -> bool {
     greatest(values, T::magnitude) < T::INFINITY
 }
 
-/// The greatest of these bits.
+/// The greatest of these bits, or those of 0.
 #[inline(always)]
 fn greatest<T: Element>(values: &[T], bits: impl Fn(T) -> T::Bits) -> T::Bits {
-    values.iter().fold(bits(values[0]), |greatest, value| greatest.max(bits(*value)))
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [T::ZERO; LANES];
+    for chunk in chunks {
+        one_by_one();
+        for lane in 0..LANES {
+            lanes[lane] = lanes[lane].max(bits(chunk[lane]));
+        }
+    }
+    let greatest = lanes.into_iter().fold(T::ZERO, T::Bits::max);
+    rest.iter().fold(greatest, |greatest, value| greatest.max(bits(*value)))
 }
 
 /// The first class of a score with these bits, which is one of them.
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "class ids are below MAX_CLASSES")]
 fn first<T: Element>(scores: &[T], bits: T::Bits) -> usize {
     let (chunks, rest) = scores.as_chunks::<LANES>();
-    for (number, chunk) in chunks.iter().enumerate() {
-        let mut equal = 0_u32;
-        for (lane, score) in chunk.iter().enumerate() {
-            equal |= u32::from(score.bits() == bits) << lane;
+    let mut lanes = [u32::MAX; LANES];
+    for (number, chunk) in chunks.iter().enumerate().rev() {
+        one_by_one();
+        for lane in 0..LANES {
+            let class_id = (number * LANES + lane) as u32;
+            lanes[lane] = if chunk[lane].bits() == bits { class_id } else { lanes[lane] };
         }
-        if equal != 0 {
-            return number * LANES + equal.trailing_zeros() as usize;
-        }
+    }
+    let first = lanes.into_iter().fold(u32::MAX, u32::min);
+    if first < u32::MAX {
+        return first as usize;
     }
     let position = rest.iter().position(|score| score.bits() == bits);
     chunks.len() * LANES + position.unwrap_or_default()
+}
+
+/// Keeps a compiler from taking many rounds of a loop at once: their numbers would be gathered, which is slow.
+#[inline(always)]
+fn one_by_one() {
+    black_box(());
 }
 
 /// The first class of the highest score, where that may be 0 or less.

@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use yoloxfast_core::{BOX_COLUMNS, Error, Grid, Level, Options, PostProcessor, RawOutput, SCORE_LIMIT, nms};
 
 const HEIGHT: usize = 32;
-const WIDTH: usize = 64;
+const WIDTH: usize = 128;
 const STRIDES: [usize; 3] = [8, 16, 32];
-const ANCHORS: usize = 32 + 8 + 2;
+const ANCHORS: usize = 64 + 16 + 4;
 
 fn post(num_classes: usize) -> PostProcessor {
     post_at(Level::best(), num_classes)
@@ -37,6 +37,11 @@ fn finite_score() -> impl Strategy<Value = f32> {
 fn score() -> impl Strategy<Value = f32> {
     let not_finite = prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
     prop_oneof![12 => finite_score(), 1 => not_finite]
+}
+
+/// Scores of any size, down to those that lose digits.
+fn likely_small() -> impl Strategy<Value = f32> {
+    (0_i32..=40, 0.5_f32..=1.0).prop_map(|(exponent, value)| value * 2_f32.powi(-exponent * exponent / 16))
 }
 
 fn threshold() -> impl Strategy<Value = f32> {
@@ -112,6 +117,37 @@ proptest! {
     }
 
     #[test]
+    fn a_score_at_the_threshold_is_found_and_one_below_is_not(
+        objectness in likely_small(),
+        class_score in likely_small(),
+        num_classes in prop::sample::select(vec![1_usize, 3, 16, 80, 91]),
+        class_id in any::<prop::sample::Index>(),
+    ) {
+        let columns = BOX_COLUMNS + num_classes;
+        let class_id = class_id.index(num_classes);
+        let mut raw = vec![0.0; ANCHORS * columns];
+        raw[4] = objectness;
+        raw[BOX_COLUMNS + class_id] = class_score;
+        let narrow: Vec<f16> = raw.iter().map(|&value| f16::from_f32(value)).collect();
+        let found = |level, score_threshold: f32, is_narrow: bool| {
+            let (post, options) = (post_at(level, num_classes), Options { score_threshold, ..Options::default() });
+            if is_narrow {
+                post.run(RawOutput::new(&narrow, ANCHORS, columns).unwrap(), 1.0, &options).unwrap()
+            } else {
+                post.run(RawOutput::new(&raw, ANCHORS, columns).unwrap(), 1.0, &options).unwrap()
+            }
+        };
+        let narrowed = |value| f16::to_f32(f16::from_f32(value));
+        let scores = [(objectness * class_score, false), (narrowed(objectness) * narrowed(class_score), true)];
+        for (score, is_narrow) in scores.into_iter().filter(|(score, _)| *score > 0.0 && *score < 1.0) {
+            for level in Level::available() {
+                prop_assert_eq!(&found(level, score, is_narrow).class_ids, &[class_id.try_into().unwrap()], "{:?}", level);
+                prop_assert_eq!(found(level, score.next_up(), is_narrow).class_ids.len(), 0, "{:?}", level);
+            }
+        }
+    }
+
+    #[test]
     fn decode_gives_the_same_at_each_level((num_classes, raw) in raw_output()) {
         let output = RawOutput::new(&raw, ANCHORS, BOX_COLUMNS + num_classes).unwrap();
         let expected = post_at(Level::SCALAR, num_classes).decode(output).unwrap();
@@ -163,6 +199,10 @@ fn scores_without_a_sigmoid_are_an_error() {
     raw[10..12].copy_from_slice(&[0.5, 2.5]);
     let found = post(1).run(RawOutput::new(&raw, ANCHORS, 6).unwrap(), 1.0, &Options::default());
     assert_eq!(found.unwrap_err(), Error::ScoreAboveLimit { anchor: 1, score: 2.5 });
+    let mut raw = vec![0.0; ANCHORS * 85];
+    raw[70 * 85 + 4] = 2.5;
+    let found = post(80).run(RawOutput::new(&raw, ANCHORS, 85).unwrap(), 1.0, &Options::default());
+    assert_eq!(found.unwrap_err(), Error::ScoreAboveLimit { anchor: 70, score: 2.5 });
 }
 
 #[test]
@@ -185,10 +225,10 @@ fn broken_preconditions_are_errors() {
 
     assert!(matches!(RawOutput::new(&raw, ANCHORS, 7), Err(Error::RawLength { .. })));
     assert!(matches!(RawOutput::new(&raw, usize::MAX, 6), Err(Error::RawLength { .. })));
-    let rows_of_seven = RawOutput::new(&raw, 36, 7).unwrap();
+    let rows_of_seven = RawOutput::new(&raw, ANCHORS * 6 / 7, 7).unwrap();
     assert_eq!(post(1).decode(rows_of_seven).unwrap_err(), Error::Columns { actual: 7, num_classes: 1 });
     let too_few = RawOutput::new(&raw[6..], ANCHORS - 1, 6).unwrap();
-    assert!(matches!(post(1).decode(too_few), Err(Error::Anchors { actual: 41, expected: 42, .. })));
+    assert!(matches!(post(1).decode(too_few), Err(Error::Anchors { actual: 83, expected: ANCHORS, .. })));
     let without_columns = RawOutput::<f32>::new(&[], ANCHORS, 0).unwrap();
     assert!(matches!(post(1).decode(without_columns), Err(Error::Columns { .. })));
 
