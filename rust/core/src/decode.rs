@@ -15,7 +15,7 @@ use crate::raw::Element;
 use crate::{Anchor, RawOutput};
 
 /// Boxes decoded at once.
-const LANES: usize = 8;
+const LANES: usize = 32;
 
 /// The corners `x1, y1, x2, y2` of a box given by its centre and size.
 #[inline(always)]

@@ -39,8 +39,8 @@ fn score() -> impl Strategy<Value = f32> {
     prop_oneof![12 => finite_score(), 1 => not_finite]
 }
 
-/// Scores of any size, down to those that lose digits.
-fn likely_small() -> impl Strategy<Value = f32> {
+/// Positive scores of any size, down to those that lose digits.
+fn small_score() -> impl Strategy<Value = f32> {
     (0_i32..=40, 0.5_f32..=1.0).prop_map(|(exponent, value)| value * 2_f32.powi(-exponent * exponent / 16))
 }
 
@@ -118,8 +118,8 @@ proptest! {
 
     #[test]
     fn a_score_at_the_threshold_is_found_and_one_below_is_not(
-        objectness in likely_small(),
-        class_score in likely_small(),
+        objectness in small_score(),
+        class_score in small_score(),
         num_classes in prop::sample::select(vec![1_usize, 3, 16, 80, 91]),
         class_id in any::<prop::sample::Index>(),
     ) {

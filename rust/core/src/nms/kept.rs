@@ -5,15 +5,15 @@ use super::Box4;
 /// Boxes compared at once.
 pub(super) const LANES: usize = 16;
 
-/// Areas below this may have lost digits to underflow.
+/// What is below this may have lost digits to underflow.
 const TINY: f32 = 1e-30;
 
 /// What an IoU must be above.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Threshold {
     iou: f32,
-    /// The same as a part of the sum of both areas: I / (A + B - I) > t where I > t / (1 + t) * (A + B).
-    /// A little lower, so that rounding hides no such intersection.
+    /// What part of the sum of both areas an intersection must then be above: I / (A + B - I) > t where
+    /// I > t / (1 + t) * (A + B). A little lower, so that rounding hides no such intersection.
     part: f32,
 }
 
@@ -22,11 +22,11 @@ impl Threshold {
         Self { iou, part: iou / (1.0 + iou) * (1.0 - 8.0 * f32::EPSILON) }
     }
 
-    /// What a box adds to the intersection that it and another must exceed.
+    /// A box's share of what its intersection with another must be above; the other adds its own.
     #[inline(always)]
-    fn least(self, corners: Box4) -> f32 {
-        let least = area(corners) * self.part;
-        if least < TINY { 0.0 } else { least }
+    fn share(self, corners: Box4) -> f32 {
+        let share = area(corners) * self.part;
+        if share < TINY { 0.0 } else { share }
     }
 }
 
@@ -38,8 +38,8 @@ pub(super) struct Block {
     y1: [f32; LANES],
     x2: [f32; LANES],
     y2: [f32; LANES],
-    /// See [`Threshold::least`].
-    least: [f32; LANES],
+    /// See [`Threshold::share`].
+    shares: [f32; LANES],
 }
 
 impl Block {
@@ -49,7 +49,7 @@ impl Block {
         y1: [f32::INFINITY; LANES],
         x2: [f32::NEG_INFINITY; LANES],
         y2: [f32::NEG_INFINITY; LANES],
-        least: [0.0; LANES],
+        shares: [0.0; LANES],
     };
 
     #[inline(always)]
@@ -59,26 +59,27 @@ impl Block {
         self.y1[lane] = y1;
         self.x2[lane] = x2;
         self.y2[lane] = y2;
-        self.least[lane] = threshold.least(corners);
+        self.shares[lane] = threshold.share(corners);
     }
 
     /// Whether the IoU of a box with any of these is above the threshold; NaN, where a union is empty, is not.
     ///
-    /// Few are, and those nearly always suppress, so the first test leaves little to guess for the CPU.
+    /// The first test is cheap and nearly always right: the one branch that it takes is one a CPU can guess.
     #[inline(always)]
     pub(super) fn suppresses(&self, candidate: Box4, threshold: Threshold) -> bool {
         self.may_suppress(candidate, threshold) && self.does_suppress(candidate, threshold)
     }
 
+    /// Without a division. A height below 0 is as good as 0: shares are not negative.
     #[inline(always)]
     fn may_suppress(&self, candidate: Box4, threshold: Threshold) -> bool {
         let [x1, y1, x2, y2] = candidate;
-        let least = threshold.least(candidate);
+        let share = threshold.share(candidate);
         let mut any = 0;
         for lane in 0..LANES {
             let width = at_least_0(smaller(x2, self.x2[lane]) - larger(x1, self.x1[lane]));
             let height = smaller(y2, self.y2[lane]) - larger(y1, self.y1[lane]);
-            any |= u32::from(width * height > least + self.least[lane]);
+            any |= u32::from(width * height > share + self.shares[lane]);
         }
         any != 0
     }
@@ -174,7 +175,7 @@ mod tests {
         })
     }
 
-    fn iou(a: Box4, b: Box4) -> f32 {
+    fn iou_of(a: Box4, b: Box4) -> f32 {
         let (width, height) = (a[2].min(b[2]) - a[0].max(b[0]), a[3].min(b[3]) - a[1].max(b[1]));
         let intersection = width.max(0.0) * height.max(0.0);
         intersection / (area(a) + area(b) - intersection)
@@ -194,7 +195,7 @@ mod tests {
             let (kept, near) = (corners(), corners());
             let around = [0.0, 0.0, near[2] * 1e20, near[3] * 1e20];
             let candidate = if round % 3 == 0 { around } else { near };
-            let exact = iou(kept, candidate);
+            let exact = iou_of(kept, candidate);
             for iou in [exact.next_down(), exact, exact / 2.0, 0.0, f32::MIN_POSITIVE / 4.0] {
                 let threshold = Threshold::new(iou.max(0.0));
                 let mut block = Block::EMPTY;
