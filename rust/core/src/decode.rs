@@ -14,7 +14,7 @@ use crate::level::by_level;
 use crate::raw::Element;
 use crate::{Anchor, RawOutput};
 
-/// Boxes decoded at once.
+/// Boxes decoded at once: enough that the steps of one exponential need not wait for one another.
 const LANES: usize = 32;
 
 /// The corners `x1, y1, x2, y2` of a box given by its centre and size.

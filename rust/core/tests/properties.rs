@@ -184,64 +184,6 @@ fn decode_follows_the_formula() {
     }
 }
 
-#[test]
-fn a_class_score_of_a_quantized_network_may_exceed_one_by_a_step() {
-    let mut raw = vec![0.0; ANCHORS * 6];
-    raw[4..6].copy_from_slice(&[0.498, 1.004]);
-    let options = Options { score_threshold: 0.4999, ..Options::default() };
-    let found = post(1).run(RawOutput::new(&raw, ANCHORS, 6).unwrap(), 1.0, &options).unwrap();
-    assert_eq!(found.scores, [0.498 * 1.004]);
-}
-
-#[test]
-fn scores_without_a_sigmoid_are_an_error() {
-    let mut raw = vec![-7.0; ANCHORS * 6];
-    raw[10..12].copy_from_slice(&[0.5, 2.5]);
-    let found = post(1).run(RawOutput::new(&raw, ANCHORS, 6).unwrap(), 1.0, &Options::default());
-    assert_eq!(found.unwrap_err(), Error::ScoreAboveLimit { anchor: 1, score: 2.5 });
-    let mut raw = vec![0.0; ANCHORS * 85];
-    raw[70 * 85 + 4] = 2.5;
-    let found = post(80).run(RawOutput::new(&raw, ANCHORS, 85).unwrap(), 1.0, &Options::default());
-    assert_eq!(found.unwrap_err(), Error::ScoreAboveLimit { anchor: 70, score: 2.5 });
-}
-
-#[test]
-fn broken_preconditions_are_errors() {
-    let raw = vec![0.0_f32; ANCHORS * 6];
-    let run = |options: Options| post(1).run(RawOutput::new(&raw, ANCHORS, 6).unwrap(), 1.0, &options).unwrap_err();
-    for value in [-0.1, 1.1, f32::NAN, f32::INFINITY] {
-        let name = |error| matches!(error, Error::Threshold { name, .. } if name == "score_threshold");
-        assert!(name(run(Options { score_threshold: value, ..Options::default() })));
-        assert!(matches!(run(Options { iou_threshold: value, ..Options::default() }), Error::Threshold { .. }));
-        assert!(matches!(nms(Level::best(), &[], &[], None, value), Err(Error::Threshold { .. })));
-    }
-    for value in [0.0, -1.0, f32::NAN, f32::INFINITY] {
-        let found = post(1).run(RawOutput::new(&raw, ANCHORS, 6).unwrap(), value, &Options::default());
-        assert!(matches!(found, Err(Error::Scale(_))));
-    }
-    assert_eq!(run(Options { max_detections: Some(0), ..Options::default() }), Error::MaxDetections);
-    let unknown = Options { class_ids: Some(vec![0, 1]), ..Options::default() };
-    assert_eq!(run(unknown), Error::ClassId { class_id: 1, num_classes: 1 });
-
-    assert!(matches!(RawOutput::new(&raw, ANCHORS, 7), Err(Error::RawLength { .. })));
-    assert!(matches!(RawOutput::new(&raw, usize::MAX, 6), Err(Error::RawLength { .. })));
-    let rows_of_seven = RawOutput::new(&raw, ANCHORS * 6 / 7, 7).unwrap();
-    assert_eq!(post(1).decode(rows_of_seven).unwrap_err(), Error::Columns { actual: 7, num_classes: 1 });
-    let too_few = RawOutput::new(&raw[6..], ANCHORS - 1, 6).unwrap();
-    assert!(matches!(post(1).decode(too_few), Err(Error::Anchors { actual: 83, expected: ANCHORS, .. })));
-    let without_columns = RawOutput::<f32>::new(&[], ANCHORS, 0).unwrap();
-    assert!(matches!(post(1).decode(without_columns), Err(Error::Columns { .. })));
-
-    let lengths = nms(Level::best(), &[[0.0; 4]], &[], None, 0.5);
-    assert_eq!(lengths.unwrap_err(), Error::Length { name: "scores", actual: 0, boxes: 1 });
-    let lengths = nms(Level::best(), &[[0.0; 4]], &[0.5], Some(&[]), 0.5);
-    assert_eq!(lengths.unwrap_err(), Error::Length { name: "class_ids", actual: 0, boxes: 1 });
-    for num_classes in [0, usize::MAX] {
-        let model = PostProcessor::new(Grid::new(8, 8, &[8]).unwrap(), num_classes, Level::best());
-        assert_eq!(model.unwrap_err(), Error::NumClasses(num_classes));
-    }
-}
-
 /// Boxes enough for a search by place, most of one class: of all sizes, some without any, some huge, in a field that may
 /// be crowded, tiny or vast.
 fn many_boxes() -> impl Strategy<Value = Vec<(Box4, f32, i64)>> {
@@ -271,14 +213,6 @@ proptest! {
     ) {
         assert_same_kept(&rows, by_class, iou_threshold);
     }
-}
-
-#[test]
-fn levels_are_called_by_name() {
-    assert_eq!(Level::named("scalar").unwrap(), Level::SCALAR);
-    assert_eq!(Level::named(Level::best().name()).unwrap(), Level::best());
-    let error = Level::named("sse9").unwrap_err().to_string();
-    assert!(error.starts_with("level \"sse9\" is unknown, this CPU has scalar"), "{error}");
 }
 
 proptest! {
