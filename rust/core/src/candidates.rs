@@ -12,8 +12,8 @@
 //! leaves room up to [`SCORE_LIMIT`]; scores above that are an error, not a detection.
 //!
 //! Of a row that passes, the highest class score decides; whether its numbers are finite, and which class it is, matters
-//! only after that. All of this compares bits, as integers: no number is widened, and scores that are not negative keep
-//! their order.
+//! only after that. All of this compares bits, as integers, in which scores that are not negative keep their order: only
+//! the highest is widened.
 //!
 //! Boxes are decoded when all candidates are known, several at once.
 

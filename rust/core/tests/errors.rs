@@ -1,4 +1,4 @@
-//! What is refused, and with which words.
+//! What is refused, and what just is not.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
