@@ -14,11 +14,13 @@ FUZZ_FLAGS := --cfg fuzzing -Cdebug-assertions -Ccodegen-units=1 -Cpasses=sancov
 	-Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 	-Cllvm-args=-sanitizer-coverage-pc-table
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+ARM := aarch64-unknown-linux-gnu
+in_variable = $(shell echo $(1) | tr a-z- A-Z_)
 
 # Cuts a command off the network, where the system lets anyone do that.
 OFFLINE := $(shell unshare --map-root-user --net true 2>&- && echo unshare --map-root-user --net)
 
-.PHONY: test test-core test-python test-wheel lint bench bench-core bench-smoke dist demo-network fuzz memcheck clean
+.PHONY: test test-core test-python test-wheel lint bench bench-core bench-smoke dist demo-network fuzz memcheck test-arm clean
 
 test: test-core test-python test-wheel
 
@@ -68,8 +70,14 @@ fuzz:
 
 # The core's tests, with fewer cases, under valgrind, which knows no AVX-512.
 memcheck:
-	CARGO_TARGET_$(shell echo $(HOST) | tr a-z- A-Z_)_RUNNER="valgrind --quiet --error-exitcode=9" PROPTEST_CASES=4 \
+	CARGO_TARGET_$(call in_variable,$(HOST))_RUNNER="valgrind --quiet --error-exitcode=9" PROPTEST_CASES=4 \
 		cargo test --locked --package yoloxfast-core
+
+# The core's tests in NEON, on other CPUs: `rustup target add $(ARM)` and Debian's gcc-aarch64-linux-gnu and qemu-user.
+test-arm:
+	CARGO_TARGET_$(call in_variable,$(ARM))_LINKER=aarch64-linux-gnu-gcc \
+	CARGO_TARGET_$(call in_variable,$(ARM))_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
+		cargo test --locked --package yoloxfast-core --target $(ARM)
 
 # Each benchmark checks its result and is timed a few rounds: whether they run, not how fast.
 bench-smoke: $(INSTALLED)

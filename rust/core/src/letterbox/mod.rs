@@ -15,6 +15,10 @@ mod avx2;
 mod avx512;
 mod exact;
 mod format;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod groups;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod resize;
 mod sampling;
 mod taps;

@@ -6,8 +6,8 @@
 //! ```
 
 use super::CHANNELS;
-#[cfg(target_arch = "x86_64")]
-use super::avx2;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::groups::Groups;
 use super::taps::Tap;
 use crate::Level;
 use crate::level::by_level;
@@ -16,29 +16,32 @@ use crate::level::by_level;
 #[derive(Clone, Debug)]
 pub(super) struct Columns {
     taps: Vec<Tap>,
-    #[cfg(target_arch = "x86_64")]
-    avx2: Option<avx2::Columns>,
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    groups: Option<Groups>,
 }
 
 impl Columns {
     /// Lays out the taps of rows that have `source` pixels.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "there is no vector code"))]
+    #[cfg_attr(
+        not(any(target_arch = "x86_64", target_arch = "aarch64")),
+        expect(unused_variables, reason = "there is no vector code")
+    )]
     pub(super) fn new(taps: Vec<Tap>, source: usize, level: Level) -> Self {
         Self {
-            #[cfg(target_arch = "x86_64")]
-            avx2: avx2::Columns::new(&taps, CHANNELS * source, level),
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            groups: Groups::new(&taps, CHANNELS * source, level),
             taps,
         }
     }
 
     /// Resizes a row of the source, each channel to a row of its own.
     pub(super) fn resize(&self, row: &[u8], mut channels: [&mut [i16]; CHANNELS]) {
-        #[cfg(target_arch = "x86_64")]
-        let done = match &self.avx2 {
-            Some(columns) => columns.resize(row, channels.each_mut().map(|channel| &mut **channel)),
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+        let done = match &self.groups {
+            Some(groups) => groups.resize(row, channels.each_mut().map(|channel| &mut **channel)),
             None => 0,
         };
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         let done = 0;
         for channel in &mut channels {
             *channel = &mut std::mem::take(channel)[done..];

@@ -12,7 +12,7 @@
 #![expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "sides are below 2^21")]
 #![expect(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "sides are below 2^21")]
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::CHANNELS;
 
 /// A weight of 1.
@@ -25,7 +25,7 @@ pub(super) struct Tap {
     pub(super) weights: [i16; 2],
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 impl Tap {
     /// Where the first of two columns begins in a row, in bytes; the second is its neighbour.
     pub(super) fn offset(&self) -> usize {
