@@ -160,7 +160,9 @@ def cv2_letterbox(shape: Shape, size: tuple[int, int], out: Out) -> Write:
     out[...] = 114
 
     def write(image: NDArray[np.uint8]) -> Out:
-        pixels = image if image.shape == resized.shape else _resize(image, resized)
+        pixels: Any = image
+        if image.shape != resized.shape:
+            pixels = cv2.resize(image, (columns, rows), dst=resized, interpolation=cv2.INTER_LINEAR)
         cv2.split(pixels, channels)
         for plane, channel in zip(out, channels, strict=True):
             plane[:rows, :columns] = channel
@@ -175,7 +177,7 @@ def cv2_pixels(shape: Shape, size: tuple[int, int], out: Out) -> Write:
     out[...] = 114
 
     def write(image: NDArray[np.uint8]) -> Out:
-        _resize(image, out[:rows, :columns])
+        cv2.resize(image, (columns, rows), dst=out[:rows, :columns], interpolation=cv2.INTER_LINEAR)
         return out
 
     return write
@@ -187,7 +189,7 @@ def cv2_blob(shape: Shape, size: tuple[int, int], out: Out) -> Write:
     canvas = np.full((*size, 3), 114, np.uint8)
 
     def write(image: NDArray[np.uint8]) -> Out:
-        _resize(image, canvas[:rows, :columns])
+        cv2.resize(image, (columns, rows), dst=canvas[:rows, :columns], interpolation=cv2.INTER_LINEAR)
         out[...] = cv2.dnn.blobFromImage(canvas)[0]
         return out
 
@@ -200,7 +202,8 @@ def cv2_resize(shape: Shape, size: tuple[int, int], _: Out) -> Write:
     resized = np.empty((rows, columns, 3), np.uint8)
 
     def write(image: NDArray[np.uint8]) -> Out:
-        return _resize(image, resized)
+        cv2.resize(image, (columns, rows), dst=resized, interpolation=cv2.INTER_LINEAR)
+        return resized
 
     return write
 
@@ -208,12 +211,6 @@ def cv2_resize(shape: Shape, size: tuple[int, int], _: Out) -> Write:
 def _resized(shape: Shape, size: tuple[int, int]) -> tuple[int, int]:
     scale = min(size[0] / shape[0], size[1] / shape[1])
     return int(shape[0] * scale), int(shape[1] * scale)
-
-
-def _resize(image: NDArray[np.uint8], resized: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    interpolation = reference.interpolation_of(image.shape[:2], resized.shape[:2])
-    cv2.resize(image, resized.shape[1::-1], dst=resized, interpolation=interpolation)
-    return resized
 
 
 LETTERBOX: dict[str, Callable[[Shape, tuple[int, int], Out], Write]] = {

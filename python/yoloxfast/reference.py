@@ -39,8 +39,7 @@ def letterbox(
     canvas = np.full((height, width, 3), 114, np.uint8)
     scale = min(height / image.shape[0], width / image.shape[1])
     rows, columns = max(1, int(image.shape[0] * scale)), max(1, int(image.shape[1] * scale))
-    interpolation = interpolation_of(image.shape[:2], (rows, columns))
-    canvas[:rows, :columns] = cv2.resize(image, (columns, rows), interpolation=interpolation)
+    canvas[:rows, :columns] = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR)
     if (color == "rgb") != legacy:
         canvas = canvas[..., ::-1]
     tensor = np.ascontiguousarray(canvas.transpose(2, 0, 1), dtype=np.float32)
@@ -52,15 +51,6 @@ def letterbox(
         return tensor, scale
     out[...] = tensor if out.shape == tensor.shape else tensor.transpose(1, 2, 0)
     return out, scale
-
-
-def interpolation_of(source: tuple[int, int], resized: tuple[int, int]) -> int:
-    """Return OpenCV's `INTER_LINEAR`, or what it stands for when both sides are halved: the mean of four pixels.
-
-    OpenCV 5 on ARM must be told so: its `INTER_LINEAR` rounds these means twice, so that many are 1 too high.
-    """
-    is_halved = source == (2 * resized[0], 2 * resized[1])
-    return cv2.INTER_AREA if is_halved else cv2.INTER_LINEAR
 
 
 @np.errstate(over="ignore", invalid="ignore")
