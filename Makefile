@@ -48,11 +48,12 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest yoloxfast._core
 
+BENCH_TURNS ?= 7
+
 # Writes benches/results and the table of README. Torch and torchvision, the extra `torch`, take part if installed.
 bench: $(INSTALLED)
-	$(BIN)/python -m pytest benches --benchmark-enable --benchmark-json=target/bench.json --quiet \
-		--benchmark-group-by=group --benchmark-columns=median,iqr,rounds --benchmark-sort=name \
-		--benchmark-max-time=0.5 --benchmark-min-rounds=3
+	BENCH_TURNS=$(BENCH_TURNS) $(BIN)/python -m pytest benches --benchmark-enable --benchmark-quiet --quiet \
+		--benchmark-json=target/bench.json --benchmark-max-time=0.1 --benchmark-min-rounds=1
 	$(BIN)/python benches/report.py target/bench.json
 
 # The core by level.

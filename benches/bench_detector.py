@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from inputs import ORIGIN, SIZE, raw_of
+from inputs import IN_TURNS, ORIGIN, SIZE, raw_of
 from yoloxfast import Detections, Detector, Letterbox, reference
 from yoloxfast.head import Head
 
@@ -68,9 +68,10 @@ def clock() -> float:
 
 @pytest.mark.benchmark(timer=clock)
 @pytest.mark.parametrize("program", ["yoloxfast", "NumPy and cv2 as in YOLOX"])
+@IN_TURNS
 @pytest.mark.parametrize("photo", ["typical", "crowded"])
 def test_detect_without_the_network(
-    benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch, photo: str, program: str
+    benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch, photo: str, turn: int, program: str
 ) -> None:
     image = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)
     backend = Recorded(raw_of(photo))
@@ -81,5 +82,5 @@ def test_detect_without_the_network(
     }
     assert calls[program]() == yolox(backend, image)
     benchmark.group = f"1920x1080, {photo} photo ({ORIGIN}), 0.3/0.45"
-    benchmark.extra_info.update(table="Detector.detect but for the network's run", program=program)
+    benchmark.extra_info.update(table="Detector.detect but for the network's run", program=program, turn=turn)
     benchmark(calls[program])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import yoloxfast
-from inputs import SIZE
+from inputs import IN_TURNS, SIZE
 from rivals import LETTERBOX, cv2_letterbox, cv2_pixels
 from yoloxfast import Letterbox, reference
 
@@ -37,9 +37,12 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
+@IN_TURNS
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape[1]}x{shape[0]}")
-def test_letterbox(benchmark: BenchmarkFixture, shape: tuple[int, int], side: int, threads: int, program: str) -> None:
+def test_letterbox(
+    benchmark: BenchmarkFixture, shape: tuple[int, int], side: int, threads: int, turn: int, program: str
+) -> None:
     image, size = random_image(shape), (side, side)
     expected, _ = reference.letterbox(image, size)
     out = np.empty_like(expected)
@@ -49,7 +52,7 @@ def test_letterbox(benchmark: BenchmarkFixture, shape: tuple[int, int], side: in
         np.testing.assert_array_equal(call(), expected)
     benchmark.group = f"{shape[1]}x{shape[0]} to {side}x{side}"
     table = f"Letterbox, float32, {threads} thread{'s' * (threads > 1)} (cv2.setNumThreads({threads}))"
-    benchmark.extra_info.update(table=table, program=program)
+    benchmark.extra_info.update(table=table, program=program, turn=turn)
     benchmark(call)
 
 
@@ -61,8 +64,9 @@ FORMS: dict[str, tuple[type[np.generic], bool]] = {
 
 
 @pytest.mark.parametrize("program", ["yoloxfast", "careful cv2"])
+@IN_TURNS
 @pytest.mark.parametrize("form", FORMS)
-def test_forms(benchmark: BenchmarkFixture, form: str, program: str) -> None:
+def test_forms(benchmark: BenchmarkFixture, form: str, turn: int, program: str) -> None:
     dtype, interleaved = FORMS[form]
     shape = (1080, 1920)
     image, out = random_image(shape), np.empty((*SIZE, 3) if interleaved else (3, *SIZE), dtype)
@@ -70,12 +74,13 @@ def test_forms(benchmark: BenchmarkFixture, form: str, program: str) -> None:
     call = partial(in_place(out) if program == "yoloxfast" else rival(shape, SIZE, out), image)
     np.testing.assert_array_equal(call(), reference.letterbox(image, SIZE, out=np.empty_like(out))[0])
     benchmark.group = f"1920x1080 to {SIZE[1]}x{SIZE[0]}, {form}"
-    benchmark.extra_info.update(table="Letterbox, other forms", program=program)
+    benchmark.extra_info.update(table="Letterbox, other forms", program=program, turn=turn)
     benchmark(call)
 
 
 @pytest.mark.parametrize("program", ["yoloxfast", "NumPy and cv2 as in YOLOX"])
-def test_legacy(benchmark: BenchmarkFixture, program: str) -> None:
+@IN_TURNS
+def test_legacy(benchmark: BenchmarkFixture, turn: int, program: str) -> None:
     image, out = random_image((1080, 1920)), np.empty((3, *SIZE), np.float32)
     calls: dict[str, Callable[[], NDArray[Any]]] = {
         "yoloxfast": partial(in_place(out, legacy=True), image),
@@ -83,7 +88,7 @@ def test_legacy(benchmark: BenchmarkFixture, program: str) -> None:
     }
     np.testing.assert_array_equal(calls[program](), reference.letterbox(image, SIZE, legacy=True)[0])
     benchmark.group = f"1920x1080 to {SIZE[1]}x{SIZE[0]}, float32"
-    benchmark.extra_info.update(table="Letterbox, legacy", program=program)
+    benchmark.extra_info.update(table="Letterbox, legacy", program=program, turn=turn)
     benchmark(calls[program])
 
 

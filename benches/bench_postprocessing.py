@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from inputs import ORIGIN, REAL, SIZE, raw_of
+from inputs import IN_TURNS, ORIGIN, REAL, SIZE, raw_of
 from rivals import POSTPROCESSING, numpy_reference
 from yoloxfast import PostProcessor, reference
 
@@ -35,31 +35,38 @@ def assert_same(found: Found, expected: Found) -> None:
 
 
 @pytest.mark.parametrize("program", ["yoloxfast", *POSTPROCESSING])
+@IN_TURNS
 @pytest.mark.parametrize("photo", REAL)
 @pytest.mark.parametrize("thresholds", THRESHOLDS, ids=lambda pair: "{}/{}".format(*pair))
-def test_postprocessing(benchmark: BenchmarkFixture, photo: str, thresholds: tuple[float, float], program: str) -> None:
+def test_postprocessing(
+    benchmark: BenchmarkFixture, photo: str, thresholds: tuple[float, float], turn: int, program: str
+) -> None:
     arguments = (raw_of(photo), SIZE, *thresholds)
     call = partial({"yoloxfast": yoloxfast, **POSTPROCESSING}[program], *arguments)
     expected = numpy_reference(*arguments)
     assert_same(call(), expected)
     benchmark.group = f"{photo} photo ({ORIGIN}), {thresholds[0]}/{thresholds[1]}"
-    benchmark.extra_info.update(table="Post-processing, 8400 x 85", program=program, detections=len(expected[0]))
+    benchmark.extra_info.update(
+        table="Post-processing, 8400 x 85", program=program, turn=turn, detections=len(expected[0])
+    )
     benchmark(call)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16], ids=["float32", "float16"])
+@IN_TURNS
 @pytest.mark.parametrize("thresholds", THRESHOLDS, ids=lambda pair: "{}/{}".format(*pair))
-def test_dtypes(benchmark: BenchmarkFixture, thresholds: tuple[float, float], dtype: type) -> None:
+def test_dtypes(benchmark: BenchmarkFixture, thresholds: tuple[float, float], turn: int, dtype: type) -> None:
     raw: NDArray[Any] = raw_of("typical").astype(dtype)
     call = partial(yoloxfast, raw, SIZE, *thresholds)
     assert_same(call(), numpy_reference(raw, SIZE, *thresholds))
     benchmark.group = f"typical photo ({ORIGIN}), {thresholds[0]}/{thresholds[1]}"
-    benchmark.extra_info.update(table="float16 and float32 outputs", program=np.dtype(dtype).name)
+    benchmark.extra_info.update(table="float16 and float32 outputs", program=np.dtype(dtype).name, turn=turn)
     benchmark(call)
 
 
 @pytest.mark.parametrize("program", ["one by one", "batch", "batch, 2 threads"])
-def test_batches(benchmark: BenchmarkFixture, program: str) -> None:
+@IN_TURNS
+def test_batches(benchmark: BenchmarkFixture, turn: int, program: str) -> None:
     raws = np.stack([raw_of(photo) for photo in REAL] * 3)
     options: Any = {"score_threshold": 0.01, "iou_threshold": 0.65}
     calls: dict[str, Any] = {
@@ -69,15 +76,16 @@ def test_batches(benchmark: BenchmarkFixture, program: str) -> None:
     }
     assert calls[program]() == calls["one by one"]()
     benchmark.group = f"9 photos ({ORIGIN}), 0.01/0.65"
-    benchmark.extra_info.update(table="Batches", program=program)
+    benchmark.extra_info.update(table="Batches", program=program, turn=turn)
     benchmark(calls[program])
 
 
 @pytest.mark.parametrize("program", ["yoloxfast", "NumPy as in YOLOX"])
-def test_decoding(benchmark: BenchmarkFixture, program: str) -> None:
+@IN_TURNS
+def test_decoding(benchmark: BenchmarkFixture, turn: int, program: str) -> None:
     raw = raw_of("typical")
     calls = {"yoloxfast": partial(POST.decode, raw), "NumPy as in YOLOX": partial(reference.decode, raw, SIZE)}
     np.testing.assert_array_equal(calls[program](), calls["NumPy as in YOLOX"]())
     benchmark.group = f"8400 x 85 ({ORIGIN})"
-    benchmark.extra_info.update(table="Decoding all anchors", program=program)
+    benchmark.extra_info.update(table="Decoding all anchors", program=program, turn=turn)
     benchmark(calls[program])

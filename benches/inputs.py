@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from locations import DATA
 from synthetic import synthetic_raw
@@ -18,6 +20,10 @@ REAL = {"sparse": "000000000872", "typical": "000000002587", "crowded": "0000000
 OBJECTS = {"sparse": 1, "typical": 3, "crowded": 30}
 RAWS = DATA / "golden/raw_640.npz"
 ORIGIN = "real" if RAWS.exists() else "synthetic"
+
+TURNS = range(int(os.environ.get("BENCH_TURNS", "1")))
+IN_TURNS = pytest.mark.parametrize("turn", TURNS)
+"""Measures the programs of a group one after the other, and that several times: the speed of machines changes."""
 
 
 @cache

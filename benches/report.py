@@ -9,6 +9,7 @@ import sys
 from collections import defaultdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from tabulate import tabulate
@@ -23,15 +24,16 @@ PACKAGES = ("numpy", "opencv-python", "powerboxes", "torch", "torchvision")
 IN_README = ("Post-processing, 8400 x 85", "typical")
 MARKERS = ("<!-- head of benches/results/report.md -->\n", "<!-- end -->\n")
 
-Row = dict[str, float]
+Row = dict[str, dict[int, float]]
+"""Seconds that each program took in each turn."""
 
 
 def main(file: str) -> None:
     run = json.loads(Path(file).read_text())
-    tables: dict[str, dict[str, Row]] = defaultdict(lambda: defaultdict(dict))
+    tables: dict[str, dict[str, Row]] = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
     for result in run["benchmarks"]:
         facts = result["extra_info"]
-        tables[facts["table"]][result["group"]][facts["program"]] = result["stats"]["median"]
+        tables[facts["table"]][result["group"]][facts["program"]][facts["turn"]] = result["stats"]["median"]
     RESULTS.mkdir(exist_ok=True)
     sections = [f"## {title}\n\n{as_markdown(rows)}" for title, rows in tables.items()]
     text = "\n\n".join(("# Benchmarks", machine(run), *sections, "![NMS: time against number of boxes](nms.svg)"))
@@ -52,8 +54,9 @@ def as_markdown(rows: dict[str, Row]) -> str:
 def cell(row: Row, program: str) -> str:
     if program not in row:
         return ""
-    seconds, ours = row[program], next(row[name] for name in OURS if name in row)
-    return duration(seconds) if program in OURS else f"{duration(seconds)} ({seconds / ours:.3g} x)"
+    turns, ours = row[program], next(row[name] for name in OURS if name in row)
+    seconds, ratio = median(turns.values()), median(turns[turn] / ours[turn] for turn in turns)
+    return duration(seconds) if program in OURS else f"{duration(seconds)} ({ratio:.3g} x)"
 
 
 def duration(seconds: float) -> str:
@@ -68,10 +71,15 @@ def machine(run: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {found}" for name in PACKAGES if (found := version_of(name)))
     state = " with changes" if commit["dirty"] else ""
     return (
-        f"Medians, one thread unless stated, results checked before they are timed; in brackets how many times the"
-        f" first column. {facts['cpu']['brand_raw']}, {os.cpu_count()} cores, level {_core.LEVEL}; Python"
+        f"Medians, one thread unless stated, results checked before they are timed. All programs of a row are timed in"
+        f" turns, {turns_of(run)} times each; in brackets the median of how many times the first column they took."
+        f" {facts['cpu']['brand_raw']}, {os.cpu_count()} cores, level {_core.LEVEL}; Python"
         f" {facts['python_version']}, {versions}; commit {commit['id'][:7]}{state}, {run['datetime'][:10]}."
     )
+
+
+def turns_of(run: dict[str, Any]) -> int:
+    return len({result["extra_info"]["turn"] for result in run["benchmarks"]})
 
 
 def version_of(package: str) -> str | None:
@@ -87,16 +95,18 @@ def plot_nms(results: list[dict[str, Any]], path: Path) -> None:
     mpl.use("svg")
     from matplotlib import pyplot as plt
 
-    panels: dict[tuple[str, str], dict[str, list[tuple[int, float]]]] = defaultdict(lambda: defaultdict(list))
+    panels: dict[tuple[str, str], dict[str, dict[int, list[float]]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(list))
+    )
     for result in results:
         facts = result["extra_info"]
         if "count" in facts:
-            point = (facts["count"], result["stats"]["median"])
-            panels[facts["table"], facts["kind"]][facts["program"]].append(point)
+            turns = panels[facts["table"], facts["kind"]][facts["program"]][facts["count"]]
+            turns.append(result["stats"]["median"])
     figure, axes = plt.subplots(2, 2, figsize=(10, 8), sharex=True, sharey=True, layout="constrained")
     for axis, ((table, kind), programs) in zip(axes.flat, panels.items(), strict=True):
         for program, points in programs.items():
-            axis.loglog(*zip(*points, strict=True), marker="o", label=program)
+            axis.loglog(list(points), [median(turns) for turns in points.values()], marker="o", label=program)
         axis.set(title=f"{table}, {kind}", xlabel="boxes", ylabel="seconds")
         axis.grid(visible=True, alpha=0.3)
         axis.legend()
