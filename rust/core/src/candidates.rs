@@ -11,9 +11,9 @@
 //! [`BLOCK`] anchors is compared without a branch. Quantized networks may exceed 1 by a rounding step, so the gate
 //! leaves room up to [`SCORE_LIMIT`]; scores above that are an error, not a detection.
 //!
-//! Of a row that passes, the highest class score decides; whether its numbers are finite, and which class it is, matters
-//! only after that. All of this compares bits, as integers, in which scores that are not negative keep their order: only
-//! the highest is widened.
+//! Of a row that passes, the highest class score decides, and after that, which class it is. All of this compares bits,
+//! as integers without a sign, which keep the order of scores; what has a sign, or is not finite, comes after all scores,
+//! so the highest bits tell whether there is any. Such a row is looked at once more, number by number.
 //!
 //! Boxes are decoded when all candidates are known, several at once.
 
@@ -141,21 +141,28 @@ fn consider<T: Element>(
 ) -> Result<(), Error> {
     let (head, class_scores) = row.split_at(BOX_COLUMNS);
     let objectness = head[OBJECTNESS].to_f32();
-    let highest = greatest(class_scores, T::bits);
-    if objectness * T::value(highest) < filter.score_threshold && objectness <= SCORE_LIMIT {
+    let highest = greatest(class_scores);
+    let is_ordinary = highest < T::INFINITY;
+    if is_ordinary && objectness * T::value(highest) < filter.score_threshold && objectness <= SCORE_LIMIT {
         return Ok(());
     }
-    if !all_finite(head) || !all_finite(class_scores) {
+    let (class_id, class_score) = if is_ordinary {
+        (first(class_scores, highest), T::value(highest))
+    } else if all_finite(class_scores) {
+        highest_with_signs(class_scores)
+    } else {
         return Ok(());
-    }
-    let class_id = if highest > T::ZERO { first(class_scores, highest) } else { first_highest(class_scores) };
-    let class_score = class_scores[class_id].to_f32();
-    if objectness > SCORE_LIMIT || class_score > SCORE_LIMIT {
-        return Err(Error::ScoreAboveLimit { anchor: index, score: objectness.max(class_score) });
+    };
+    let box_values = [0, 1, 2, 3].map(|column| head[column].to_f32());
+    if !box_values.iter().fold(objectness.is_finite(), |all, value| all & value.is_finite()) {
+        return Ok(());
     }
     let score = objectness * class_score;
+    if objectness > SCORE_LIMIT || (class_score > SCORE_LIMIT && score >= filter.score_threshold) {
+        return Err(Error::ScoreAboveLimit { anchor: index, score: objectness.max(class_score) });
+    }
     if score >= filter.score_threshold && filter.wanted.is_none_or(|wanted| wanted[class_id]) {
-        candidates.boxes.push([0, 1, 2, 3].map(|column| head[column].to_f32()));
+        candidates.boxes.push(box_values);
         candidates.scores.push(score);
         candidates.class_ids.push(class_id as u32);
         candidates.anchors.push(anchor);
@@ -164,24 +171,23 @@ fn consider<T: Element>(
 }
 
 /// Whether no number is infinite or NaN.
-#[inline(always)]
 fn all_finite<T: Element>(values: &[T]) -> bool {
-    greatest(values, T::magnitude) < T::INFINITY
+    values.iter().fold(true, |all, value| all & value.to_f32().is_finite())
 }
 
-/// The greatest of these bits, or those of 0.
+/// The greatest bits of these scores.
 #[inline(always)]
-fn greatest<T: Element>(values: &[T], bits: impl Fn(T) -> T::Bits) -> T::Bits {
-    let (chunks, rest) = values.as_chunks::<LANES>();
+fn greatest<T: Element>(scores: &[T]) -> T::Bits {
+    let (chunks, rest) = scores.as_chunks::<LANES>();
     let mut lanes = [T::ZERO; LANES];
     for chunk in chunks {
         one_by_one();
         for lane in 0..LANES {
-            lanes[lane] = lanes[lane].max(bits(chunk[lane]));
+            lanes[lane] = lanes[lane].max(chunk[lane].bits());
         }
     }
     let greatest = lanes.into_iter().fold(T::ZERO, T::Bits::max);
-    rest.iter().fold(greatest, |greatest, value| greatest.max(bits(*value)))
+    rest.iter().fold(greatest, |greatest, score| greatest.max(score.bits()))
 }
 
 /// The first class of a score with these bits, which is one of them.
@@ -211,11 +217,9 @@ fn one_by_one() {
     black_box(());
 }
 
-/// The first class of the highest score, where that may be 0 or less.
+/// The first class of the highest score, where scores may be negative, and that score.
 #[cold]
-fn first_highest<T: Element>(scores: &[T]) -> usize {
-    let higher = |best: usize, class_id: usize| {
-        if scores[class_id].to_f32() > scores[best].to_f32() { class_id } else { best }
-    };
-    (1..scores.len()).fold(0, higher)
+fn highest_with_signs<T: Element>(scores: &[T]) -> (usize, f32) {
+    let scores = scores.iter().map(|score| score.to_f32()).enumerate();
+    scores.fold((0, f32::NEG_INFINITY), |best, other| if other.1 > best.1 { other } else { best })
 }

@@ -15,7 +15,8 @@ mod private {
 
     /// What the filter needs of a number beyond its value.
     pub trait Sealed: Copy {
-        /// Bits as an integer with a sign: the greater number has the greater one, unless both are below zero.
+        /// Bits as an integer: of two numbers without a sign the greater has the greater one. What is not finite, or has
+        /// a sign, comes after them.
         type Bits: Copy + Ord;
 
         /// The bits of 0.
@@ -30,42 +31,32 @@ mod private {
         /// The number of these bits, widened.
         fn value(bits: Self::Bits) -> f32;
 
-        /// The bits of its magnitude: above those of infinity for NaN.
-        fn magnitude(self) -> Self::Bits;
-
-        /// The least bits of numbers that are at least `value`; the least of all if that is not above zero.
+        /// The least bits of numbers that are at least `value`; those of 0 if that is not above zero.
         fn least_bits(value: f32) -> Self::Bits;
 
         /// Appends these numbers, widened.
         fn widen_into(values: &[Self], wide: &mut Vec<f32>);
     }
 
-    #[expect(clippy::cast_possible_wrap, reason = "the highest bit is the sign")]
-    #[expect(clippy::cast_sign_loss, reason = "the highest bit is the sign")]
     impl Sealed for f32 {
-        type Bits = i32;
+        type Bits = u32;
 
-        const ZERO: i32 = 0;
-        const INFINITY: i32 = Self::INFINITY.to_bits() as i32;
+        const ZERO: u32 = 0;
+        const INFINITY: u32 = Self::INFINITY.to_bits();
 
         #[inline(always)]
-        fn bits(self) -> i32 {
-            self.to_bits() as i32
+        fn bits(self) -> u32 {
+            self.to_bits()
         }
 
         #[inline(always)]
-        fn value(bits: i32) -> f32 {
-            Self::from_bits(bits as u32)
-        }
-
-        #[inline(always)]
-        fn magnitude(self) -> i32 {
-            self.bits() & i32::MAX
+        fn value(bits: u32) -> f32 {
+            Self::from_bits(bits)
         }
 
         #[inline(never)] // else the loop over all rows does it again for each
-        fn least_bits(value: f32) -> i32 {
-            if value > 0.0 { value.bits() } else { i32::MIN }
+        fn least_bits(value: f32) -> u32 {
+            if value > 0.0 { value.to_bits() } else { 0 }
         }
 
         #[inline(always)]
@@ -74,36 +65,29 @@ mod private {
         }
     }
 
-    #[expect(clippy::cast_possible_wrap, reason = "the highest bit is the sign")]
-    #[expect(clippy::cast_sign_loss, reason = "the highest bit is the sign")]
     impl Sealed for f16 {
-        type Bits = i16;
+        type Bits = u16;
 
-        const ZERO: i16 = 0;
-        const INFINITY: i16 = Self::INFINITY.to_bits() as i16;
+        const ZERO: u16 = 0;
+        const INFINITY: u16 = Self::INFINITY.to_bits();
 
         #[inline(always)]
-        fn bits(self) -> i16 {
-            self.to_bits() as i16
+        fn bits(self) -> u16 {
+            self.to_bits()
         }
 
         #[inline(always)]
-        fn value(bits: i16) -> f32 {
-            widened(Self::from_bits(bits as u16))
-        }
-
-        #[inline(always)]
-        fn magnitude(self) -> i16 {
-            self.bits() & i16::MAX
+        fn value(bits: u16) -> f32 {
+            widened(Self::from_bits(bits))
         }
 
         #[inline(never)] // else the loop over all rows does it again for each
-        fn least_bits(value: f32) -> i16 {
+        fn least_bits(value: f32) -> u16 {
             if value > 0.0 {
                 let nearest = Self::from_f32(value);
-                nearest.bits() + i16::from(widened(nearest) < value)
+                nearest.to_bits() + u16::from(widened(nearest) < value)
             } else {
-                i16::MIN
+                0
             }
         }
 
@@ -213,17 +197,17 @@ mod tests {
     }
 
     #[test]
-    fn least_bits_tell_which_numbers_are_at_least_a_value() {
+    fn least_bits_tell_which_numbers_are_at_least_a_value_or_none_of_a_sigmoid() {
         for value in [1e-45, 1e-9, 6e-8, 1e-4, 0.001, 0.01, 0.25, 0.3, 0.5, 0.999, 1.0, 70_000.0] {
             let (narrow, wide) = (f16::least_bits(value), f32::least_bits(value));
-            for number in all().filter(|number| !number.is_nan()) {
-                let expected = f16::to_f32(number) >= value;
+            for number in all() {
+                let expected = f16::to_f32(number) >= value || number.is_sign_negative() || number.is_nan();
                 assert_eq!(number.bits() >= narrow, expected, "{number:?} of {value}");
                 assert_eq!(f16::to_f32(number).bits() >= wide, expected, "{number:?} of {value}");
             }
         }
         for value in [0.0, -0.0, -1.0, f32::NAN] {
-            assert_eq!((f16::least_bits(value), f32::least_bits(value)), (i16::MIN, i32::MIN));
+            assert_eq!((f16::least_bits(value), f32::least_bits(value)), (0, 0));
         }
     }
 }

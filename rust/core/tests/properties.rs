@@ -53,8 +53,14 @@ fn raw_output() -> impl Strategy<Value = (usize, Vec<f32>)> {
     let spoilt = prop::option::weighted(0.1, (any::<prop::sample::Index>(), not_finite));
     prop_oneof![1_usize..4, 15_usize..40].prop_flat_map(move |num_classes| {
         let boxes = prop::array::uniform4(-2.0_f32..3.0);
-        let class_scores = prop::collection::vec(prop_oneof![4 => finite_score(), 1 => -1.0_f32..0.0], num_classes);
-        let row = (boxes, finite_score(), class_scores, spoilt.clone());
+        let negative = || -1.0_f32..0.0;
+        let class_scores = prop_oneof![
+            4 => prop::collection::vec(finite_score(), num_classes),
+            1 => prop::collection::vec(prop_oneof![finite_score(), negative()], num_classes),
+            1 => prop::collection::vec(negative(), num_classes),
+        ];
+        let objectness = prop_oneof![4 => finite_score(), 1 => negative()];
+        let row = (boxes, objectness, class_scores, spoilt.clone());
         let row = row.prop_map(|(boxes, objectness, class_scores, spoilt)| {
             let mut row = [&boxes[..], &[objectness], &class_scores].concat();
             if let Some((column, value)) = spoilt {
