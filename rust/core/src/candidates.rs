@@ -12,8 +12,9 @@
 //! leaves room up to [`SCORE_LIMIT`]; scores above that are an error, not a detection.
 //!
 //! Of a row that passes, the highest class score decides, and after that, which class it is. All of this compares bits,
-//! as integers without a sign, which keep the order of scores; what has a sign, or is not finite, comes after all scores,
-//! so the highest bits tell whether there is any. Such a row is looked at once more, number by number.
+//! as integers without a sign, which keep the order of scores. A number that is negative or not finite comes after all
+//! scores: as objectness it passes the gate, among class scores it is the highest, and its row is looked at once more,
+//! number by number.
 //!
 //! Boxes are decoded when all candidates are known, several at once.
 

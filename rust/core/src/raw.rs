@@ -15,8 +15,8 @@ mod private {
 
     /// What the filter needs of a number beyond its value.
     pub trait Sealed: Copy {
-        /// Bits as an integer: of two numbers without a sign the greater has the greater one. What is not finite, or has
-        /// a sign, comes after them.
+        /// Bits as an integer without a sign: of two numbers that are not negative the greater has the greater one. What
+        /// is negative or not finite comes after them.
         type Bits: Copy + Ord;
 
         /// The bits of 0.
