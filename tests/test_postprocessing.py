@@ -26,13 +26,12 @@ thresholds = st.one_of(st.sampled_from((0.0, 0.25, 0.5, 1.0)), st.floats(0, 1))
 def raw_outputs(draw: st.DrawFn) -> NDArray[Any]:
     num_classes = draw(st.integers(1, 4) | st.integers(15, 35))
     box = st.one_of(st.floats(-4, 4, width=16), st.sampled_from((*NOT_FINITE, 6e4, -6e4)))
-    of_sigmoids = st.one_of(st.floats(0, 1.0625, width=16), st.sampled_from((0.0, 0.5, 1.0)))
-    others = st.one_of(st.floats(-1.0, 0.0, width=16), st.sampled_from((*NOT_FINITE, -0.0)))
-    score = of_sigmoids if draw(st.booleans()) else of_sigmoids | others
+    score = st.one_of(st.floats(0, 1.0625, width=16), st.sampled_from((0.0, 0.5, 1.0)))
+    if draw(st.booleans()):
+        score |= st.one_of(st.floats(-1.0, -0.0, width=16), st.sampled_from(NOT_FINITE))
     boxes = draw(hnp.arrays(np.float32, (ANCHORS, 4), elements=box))
     scores = draw(hnp.arrays(np.float32, (ANCHORS, 1 + num_classes), elements=score))
-    raw = np.concatenate([boxes, scores], axis=1)
-    return raw.astype(draw(st.sampled_from((np.float32, np.float16))))
+    return np.concatenate([boxes, scores], axis=1, dtype=draw(st.sampled_from((np.float32, np.float16))))
 
 
 def processor(raw: NDArray[Any]) -> PostProcessor:
