@@ -2,10 +2,10 @@
 //! any bytes of one register or two. Bench `Letterbox of 1920x1080`: 0.6 of the time of AVX2.
 
 use std::arch::x86_64::{
-    __m512i, _MM_FROUND_TO_NEAREST_INT, _mm_storeu_si128, _mm256_storeu_si256, _mm512_add_epi8, _mm512_add_epi32,
-    _mm512_cvtepi32_epi8, _mm512_cvtepi32_ps, _mm512_cvtps_ph, _mm512_loadu_si512, _mm512_madd_epi16,
-    _mm512_mask_permutexvar_epi8, _mm512_maskz_permutex2var_epi8, _mm512_set1_epi8, _mm512_set1_epi32,
-    _mm512_setzero_si512, _mm512_srli_epi32, _mm512_storeu_ps,
+    __m512i, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T0, _mm_prefetch, _mm_storeu_si128, _mm256_storeu_si256,
+    _mm512_add_epi8, _mm512_add_epi32, _mm512_cvtepi32_epi8, _mm512_cvtepi32_ps, _mm512_cvtps_ph, _mm512_loadu_si512,
+    _mm512_madd_epi16, _mm512_mask_permutexvar_epi8, _mm512_maskz_permutex2var_epi8, _mm512_set1_epi8,
+    _mm512_set1_epi32, _mm512_setzero_si512, _mm512_srli_epi32, _mm512_storeu_ps,
 };
 
 use half::f16;
@@ -17,6 +17,13 @@ use crate::level::Instructions;
 
 /// Columns that are treated at once.
 const LANES: usize = 16;
+
+/// Columns of which so many bytes of a row lie between two are fetched ahead: 2560x1440 and 3840x2160 to 640 take 0.93 of
+/// the time, where 1920x1080 would take 1.05.
+const SPARSE: usize = 4 * CHANNELS;
+
+/// How many bytes ahead.
+const AHEAD: usize = 1024;
 
 /// Bytes of a register.
 const REGISTER: usize = 64;
@@ -37,6 +44,8 @@ enum Groups {
     Near(Vec<Group<1, { 2 * REGISTER }>>),
     /// Those of each quarter of a group lie in one.
     Far(Vec<Group<4, REGISTER>>),
+    /// The same of columns that are [`SPARSE`].
+    Farther(Vec<Group<4, REGISTER>>),
 }
 
 /// Neighbouring columns whose pixels lie in windows of so many bytes, as many columns in each.
@@ -58,7 +67,8 @@ impl Columns {
             return None;
         }
         let near = || Group::all(taps, row_len).map(Groups::Near);
-        let far = || Group::all(taps, row_len).map(Groups::Far);
+        let is_sparse = row_len >= SPARSE * taps.len();
+        let far = || Group::all(taps, row_len).map(if is_sparse { Groups::Farther } else { Groups::Far });
         near().or_else(far).map(|groups| Self { row_len, groups })
     }
 
@@ -77,6 +87,11 @@ impl Columns {
             Groups::Near(groups) => sample(groups, rows, weights, channels, |row, starts| unsafe { near(row, starts) }),
             // SAFETY: as above.
             Groups::Far(groups) => sample(groups, rows, weights, channels, |row, starts| unsafe { far(row, starts) }),
+            Groups::Farther(groups) => sample(groups, rows, weights, channels, |row, starts| {
+                fetch_ahead(row, starts);
+                // SAFETY: as above.
+                unsafe { far(row, starts) }
+            }),
         }
     }
 }
@@ -217,6 +232,17 @@ impl Store for u8 {
     }
 }
 
+/// Asks for what lies beyond these windows, be it of this row or of another.
+#[target_feature(enable = "avx512f")]
+#[inline]
+#[allow(unused_unsafe, reason = "older compilers take it to be unsafe")]
+fn fetch_ahead(row: &[u8], starts: [usize; 4]) {
+    for start in starts {
+        // SAFETY: nothing is read.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().wrapping_add(start + AHEAD).cast()) };
+    }
+}
+
 /// The bytes of a row from `start` on.
 ///
 /// # Safety
@@ -245,7 +271,9 @@ mod tests {
         for (source, target) in (1..300).flat_map(|source| [1, 15, 16, 17, 90, 640].map(|target| (source, target))) {
             match Columns::new(&of_columns(source, target), CHANNELS * source, Level::best()) {
                 Some(Columns { groups: Groups::Near(groups), row_len }) => assert_inside(&groups, row_len),
-                Some(Columns { groups: Groups::Far(groups), row_len }) => assert_inside(&groups, row_len),
+                Some(Columns { groups: Groups::Far(groups) | Groups::Farther(groups), row_len }) => {
+                    assert_inside(&groups, row_len);
+                }
                 None => {}
             }
         }
