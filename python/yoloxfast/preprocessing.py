@@ -38,8 +38,8 @@ def letterbox(
     The image is resized, up or down and keeping its aspect ratio, to the largest that fits, and lies in the top left
     corner; the rest is 114. The values equal those of YOLOX's `preproc` (`yolox/data/data_augment.py`), which resizes
     with OpenCV's `INTER_LINEAR`, with two exceptions: where that fails because a very long image would become 0 pixels
-    wide or high, this makes it 1; and OpenCV 5 on ARM (KleidiCV) gives many images values up to 2 apart from these and
-    from those of its other builds.
+    wide or high, this makes it 1; and OpenCV 5.0 on ARM (KleidiCV) gives many images values up to 2 apart from these,
+    which OpenCV 4.10 and 4.13 give there, and 5.0 on x86-64.
 
     Parameters
     ----------
