@@ -2,9 +2,13 @@
 
 use half::f16;
 
+use super::fetch::{LINE, fetch_ahead};
 use super::{CHANNELS, PADDING, Size};
 use crate::Level;
 use crate::level::by_level;
+
+/// Bytes that are widened between two questions for what comes later.
+const BLOCK: usize = 64;
 
 mod private {
     #[cfg(target_arch = "x86_64")]
@@ -194,6 +198,19 @@ by_level! {
 
 #[inline(always)]
 fn widen_body<T: Sample>(bytes: &[u8], samples: &mut [T]) {
+    let (byte_blocks, last_bytes) = bytes.as_chunks::<BLOCK>();
+    let (blocks, last) = samples[..bytes.len()].as_chunks_mut::<BLOCK>();
+    for (bytes, samples) in byte_blocks.iter().zip(blocks) {
+        for line in samples.chunks(LINE / size_of::<T>()) {
+            fetch_ahead(line.as_ptr());
+        }
+        widen_each(bytes, samples);
+    }
+    widen_each(last_bytes, last);
+}
+
+#[inline(always)]
+fn widen_each<T: Sample>(bytes: &[u8], samples: &mut [T]) {
     for (sample, byte) in samples.iter_mut().zip(bytes) {
         *sample = T::of(*byte);
     }

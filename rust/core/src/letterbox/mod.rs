@@ -14,6 +14,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod exact;
+mod fetch;
 mod format;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod groups;

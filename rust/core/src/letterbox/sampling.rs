@@ -44,6 +44,9 @@ fn slices<T>(channels: &mut Channels<T>) -> [&mut [T]; CHANNELS] {
 
 impl Sampling {
     pub(super) fn new(source: Size, resized: Size, level: Level) -> Self {
+        if source == resized {
+            return Self::Copy;
+        }
         let columns = taps::of_columns(source.width, resized.width);
         let rows = taps::of_rows(source.height, resized.height);
         #[cfg(target_arch = "x86_64")]
@@ -51,9 +54,6 @@ impl Sampling {
             && let Some(columns) = avx512::Columns::new(&columns, CHANNELS * source.width, level)
         {
             return Self::AtOnce { columns, rows };
-        }
-        if source == resized {
-            return Self::Copy;
         }
         if source == (Size { height: 2 * resized.height, width: 2 * resized.width }) {
             return Self::Halve;
