@@ -32,10 +32,15 @@ pub const SCORE_LIMIT: f32 = 1.0625;
 const BLOCK: usize = 64;
 
 /// Anchors for each round of its loop.
-const UNROLLED: usize = 4;
+const UNROLLED: usize = 16;
 
 /// The bit of the first of them.
 const FIRST: u64 = 1 << 63;
+
+/// Columns of networks for one class, and for the 80 of COCO. Where the compiler knows how many there are, it unrolls all
+/// loops over them: 0.8 and 0.9 of the time.
+const ONE_CLASS: usize = BOX_COLUMNS + 1;
+const COCO: usize = BOX_COLUMNS + 80;
 
 /// Class scores compared at once.
 const LANES: usize = 16;
@@ -88,7 +93,30 @@ fn find_candidates_body<T: Element>(
     candidates: &mut Candidates,
 ) -> Result<(), Error> {
     candidates.clear();
-    let columns = raw.columns();
+    match raw.columns() {
+        ONE_CLASS => find_rows(raw, ONE_CLASS, anchors, filter, candidates)?,
+        COCO => find_rows(raw, COCO, anchors, filter, candidates)?,
+        columns => find_rows(raw, columns, anchors, filter, candidates)?,
+    }
+    let Candidates { boxes, scores, anchors, .. } = candidates;
+    decode_boxes(boxes.as_flattened_mut(), 4, anchors);
+    for (xyxy, score) in boxes.iter_mut().zip(scores) {
+        *xyxy = corners(*xyxy);
+        let is_finite = xyxy.iter().fold(true, |all, value| all & is_finite(value / filter.scale));
+        *score = if is_finite { *score } else { f32::NAN };
+    }
+    Ok(())
+}
+
+/// Finds the rows; their boxes are not decoded.
+#[inline(always)]
+fn find_rows<T: Element>(
+    raw: RawOutput<'_, T>,
+    columns: usize,
+    anchors: &[Anchor],
+    filter: Filter<'_>,
+    candidates: &mut Candidates,
+) -> Result<(), Error> {
     // Rounding of the quotient, and of the product that has to reach the threshold, is worth less than two steps.
     let gate = T::least_bits((filter.score_threshold / SCORE_LIMIT).next_down().next_down());
     for (number, rows) in raw.values().chunks(BLOCK * columns).enumerate() {
@@ -99,13 +127,6 @@ fn find_candidates_body<T: Element>(
             let index = number * BLOCK + offset;
             consider(&rows[offset * columns..][..columns], index, anchors[index], filter, candidates)?;
         }
-    }
-    let Candidates { boxes, scores, anchors, .. } = candidates;
-    decode_boxes(boxes.as_flattened_mut(), 4, anchors);
-    for (xyxy, score) in boxes.iter_mut().zip(scores) {
-        *xyxy = corners(*xyxy);
-        let is_finite = xyxy.iter().fold(true, |all, value| all & is_finite(value / filter.scale));
-        *score = if is_finite { *score } else { f32::NAN };
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ fn threshold() -> impl Strategy<Value = f32> {
 fn raw_output() -> impl Strategy<Value = (usize, Vec<f32>)> {
     let not_finite = prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
     let spoilt = prop::option::weighted(0.1, (any::<prop::sample::Index>(), not_finite));
-    prop_oneof![1_usize..4, 15_usize..40].prop_flat_map(move |num_classes| {
+    prop_oneof![1_usize..4, 15_usize..40, Just(80)].prop_flat_map(move |num_classes| {
         let boxes = prop::array::uniform4(-2.0_f32..3.0);
         let negative = || -1.0_f32..0.0;
         let class_scores = prop_oneof![

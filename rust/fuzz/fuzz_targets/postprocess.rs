@@ -25,7 +25,7 @@ struct Input {
 
 fuzz_target!(|input: Input| {
     let grid = Grid::new(usize::from(input.height) + 1, usize::from(input.width) + 1, &[16, 32, 64]).unwrap();
-    let (anchors, num_classes) = (grid.anchors().len(), usize::from(input.num_classes) % 40 + 1);
+    let (anchors, num_classes) = (grid.anchors().len(), usize::from(input.num_classes) % 96 + 1);
     let columns = BOX_COLUMNS + num_classes;
     let mut raw: Vec<f32> = input.values.iter().copied().cycle().take(anchors * columns).collect();
     raw.resize(anchors * columns, 0.5);
