@@ -9,7 +9,7 @@ import numpy as np
 from yoloxfast import _core
 from yoloxfast.checks import checked_size
 from yoloxfast.classes import checked_names, default_names, resolve_classes
-from yoloxfast.detections import Detections
+from yoloxfast.detections import unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from yoloxfast.classes import Classes, Names
+    from yoloxfast.detections import Detections
 
 __all__ = ["PostProcessor", "nms"]
 
@@ -141,7 +142,7 @@ class PostProcessor:
         """
         class_ids = None if classes is None else resolve_classes(classes, self.names)
         found = self._core.run(raw, scale, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)
-        return Detections(*found, self.names)
+        return unchecked(*found, self.names)
 
     def batch(
         self,
@@ -180,7 +181,7 @@ class PostProcessor:
         """
         class_ids = None if classes is None else resolve_classes(classes, self.names)
         options = (score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)
-        return [Detections(*found, self.names) for found in self._core.run_batch(raw, scales, *options, threads)]
+        return [unchecked(*found, self.names) for found in self._core.run_batch(raw, scales, *options, threads)]
 
 
 def nms(

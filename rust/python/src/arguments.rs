@@ -25,10 +25,10 @@ impl<'py, D: Dimension> RawArray<'py, D> {
             let message = format!("raw output has shape {}, expected {expected}", shape(array));
             return Err(PyValueError::new_err(message));
         }
-        if array.dtype().is_equiv_to(&numpy::dtype::<f16>(raw.py())) {
-            borrow(raw, "raw output").map(Self::Half)
-        } else if array.dtype().is_equiv_to(&numpy::dtype::<f32>(raw.py())) {
+        if array.dtype().is_equiv_to(&numpy::dtype::<f32>(raw.py())) {
             borrow(raw, "raw output").map(Self::Single)
+        } else if array.dtype().is_equiv_to(&numpy::dtype::<f16>(raw.py())) {
+            borrow(raw, "raw output").map(Self::Half)
         } else {
             let message = format!("raw output has dtype {}, expected float32 or float16", array.dtype());
             Err(PyTypeError::new_err(message))

@@ -1,6 +1,6 @@
 //! Post-processing for Python.
 
-use numpy::ndarray::{Ix2, Ix3};
+use numpy::ndarray::{Array2, Ix2, Ix3};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -115,7 +115,7 @@ impl PostProcessor {
     ) -> PyResult<DetectionArrays<'py>> {
         let (values, [anchors, columns]) = (raw.as_slice()?, [raw.shape()[0], raw.shape()[1]]);
         let found = py.detach(|| self.core.run(RawOutput::new(values, anchors, columns)?, scale, options));
-        to_arrays(py, found.map_err(to_py)?)
+        Ok(to_arrays(py, found.map_err(to_py)?))
     }
 
     fn run_batch_typed<'py, T: Element + numpy::Element>(
@@ -140,7 +140,7 @@ impl PostProcessor {
                 .collect();
             self.core.run_batch(&images?, options, threads)
         });
-        found.map_err(to_py)?.into_iter().map(|found| to_arrays(py, found)).collect()
+        Ok(found.map_err(to_py)?.into_iter().map(|found| to_arrays(py, found)).collect())
     }
 }
 
@@ -160,8 +160,7 @@ fn options(
     })
 }
 
-fn to_arrays(py: Python<'_>, found: Detections) -> PyResult<DetectionArrays<'_>> {
+fn to_arrays(py: Python<'_>, found: Detections) -> DetectionArrays<'_> {
     let Detections { xyxy, scores, class_ids } = found;
-    let xyxy = xyxy.into_flattened().into_pyarray(py).reshape([scores.len(), 4])?;
-    Ok((xyxy, scores.into_pyarray(py), class_ids.into_pyarray(py)))
+    (Array2::from(xyxy).into_pyarray(py), scores.into_pyarray(py), class_ids.into_pyarray(py))
 }
