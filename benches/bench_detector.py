@@ -68,8 +68,8 @@ def clock() -> float:
 
 @pytest.mark.benchmark(timer=clock)
 @pytest.mark.parametrize("program", ["yoloxfast", "NumPy and cv2 as in YOLOX"])
-@IN_TURNS
 @pytest.mark.parametrize("photo", ["typical", "crowded"])
+@IN_TURNS
 def test_detect_without_the_network(
     benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch, photo: str, turn: int, program: str
 ) -> None:

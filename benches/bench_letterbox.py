@@ -37,9 +37,9 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@IN_TURNS
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape[1]}x{shape[0]}")
+@IN_TURNS
 def test_letterbox(
     benchmark: BenchmarkFixture, shape: tuple[int, int], side: int, threads: int, turn: int, program: str
 ) -> None:
@@ -64,8 +64,8 @@ FORMS: dict[str, tuple[type[np.generic], bool]] = {
 
 
 @pytest.mark.parametrize("program", ["yoloxfast", "careful cv2"])
-@IN_TURNS
 @pytest.mark.parametrize("form", FORMS)
+@IN_TURNS
 def test_forms(benchmark: BenchmarkFixture, form: str, turn: int, program: str) -> None:
     dtype, interleaved = FORMS[form]
     shape = (1080, 1920)

@@ -40,11 +40,10 @@ RIVALS: dict[bool, dict[str, Callable[..., Indices]]] = {
 
 
 def cases() -> Iterator[tuple[bool, str, int, int, str]]:
-    for by_class, programs in RIVALS.items():
-        for kind, count, turn in product(("sparse", "clustered"), COUNTS, TURNS):
-            for name in programs:
-                if count <= QUADRATIC.get(name, max(COUNTS)):
-                    yield by_class, kind, count, turn, name
+    for turn, by_class, kind, count in product(TURNS, RIVALS, ("sparse", "clustered"), COUNTS):
+        for name in RIVALS[by_class]:
+            if count <= QUADRATIC.get(name, max(COUNTS)):
+                yield by_class, kind, count, turn, name
 
 
 @cache

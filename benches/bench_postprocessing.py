@@ -35,9 +35,9 @@ def assert_same(found: Found, expected: Found) -> None:
 
 
 @pytest.mark.parametrize("program", ["yoloxfast", *POSTPROCESSING])
-@IN_TURNS
 @pytest.mark.parametrize("photo", REAL)
 @pytest.mark.parametrize("thresholds", THRESHOLDS, ids=lambda pair: "{}/{}".format(*pair))
+@IN_TURNS
 def test_postprocessing(
     benchmark: BenchmarkFixture, photo: str, thresholds: tuple[float, float], turn: int, program: str
 ) -> None:
@@ -53,8 +53,8 @@ def test_postprocessing(
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16], ids=["float32", "float16"])
-@IN_TURNS
 @pytest.mark.parametrize("thresholds", THRESHOLDS, ids=lambda pair: "{}/{}".format(*pair))
+@IN_TURNS
 def test_dtypes(benchmark: BenchmarkFixture, thresholds: tuple[float, float], turn: int, dtype: type) -> None:
     raw: NDArray[Any] = raw_of("typical").astype(dtype)
     call = partial(yoloxfast, raw, SIZE, *thresholds)

@@ -23,7 +23,7 @@ ORIGIN = "real" if RAWS.exists() else "synthetic"
 
 TURNS = range(int(os.environ.get("BENCH_TURNS", "1")))
 IN_TURNS = pytest.mark.parametrize("turn", TURNS)
-"""Measures the programs of a group one after the other, and that several times: the speed of machines changes."""
+"""Measures everything several times, the programs of a group one after the other: the speed of machines changes."""
 
 
 @cache

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections import defaultdict
+from fnmatch import fnmatch
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
@@ -21,6 +22,12 @@ RESULTS = PROJECT / "benches/results"
 OURS = ("yoloxfast", "float32", "one by one")
 """What the others of a row are compared with."""
 PACKAGES = ("numpy", "opencv-python", "powerboxes", "torch", "torchvision")
+GROWTH = (
+    ("Post-processing, 8400 x 85", "crowded photo *, 0.001/0.65", "typical photo *, 0.001/0.65"),
+    ("NMS, class-aware", "50,000 sparse", "5,000 sparse"),
+    ("NMS, class-agnostic", "50,000 sparse", "5,000 sparse"),
+)
+"""Tables, and rows of which our cost is compared."""
 IN_README = ("Post-processing, 8400 x 85", "typical")
 MARKERS = ("<!-- head of benches/results/report.md -->\n", "<!-- end -->\n")
 
@@ -36,7 +43,8 @@ def main(file: str) -> None:
         tables[facts["table"]][result["group"]][facts["program"]][facts["turn"]] = result["stats"]["median"]
     RESULTS.mkdir(exist_ok=True)
     sections = [f"## {title}\n\n{as_markdown(rows)}" for title, rows in tables.items()]
-    text = "\n\n".join(("# Benchmarks", machine(run), *sections, "![NMS: time against number of boxes](nms.svg)"))
+    plot = "![NMS: time against number of boxes](nms.svg)"
+    text = "\n\n".join(("# Benchmarks", machine(run), *sections, growth(tables), plot))
     (RESULTS / "report.md").write_text(text + "\n")
     plot_nms(run["benchmarks"], RESULTS / "nms.svg")
     title, photo = IN_README
@@ -57,6 +65,20 @@ def cell(row: Row, program: str) -> str:
     turns, ours = row[program], next(row[name] for name in OURS if name in row)
     seconds, ratio = median(turns.values()), median(turns[turn] / ours[turn] for turn in turns)
     return duration(seconds) if program in OURS else f"{duration(seconds)} ({ratio:.3g} x)"
+
+
+def growth(tables: dict[str, dict[str, Row]]) -> str:
+    """Return a section with how many times the cost of one input another has: medians over the turns."""
+    lines = []
+    for title, *patterns in GROWTH:
+        (more, larger), (less, smaller) = (
+            next((name, row["yoloxfast"]) for name, row in tables[title].items() if fnmatch(name, pattern))
+            for pattern in patterns
+        )
+        ratio = median(larger[turn] / smaller[turn] for turn in larger)
+        lines.append((title, more, less, f"{ratio:.3g} x"))
+    table = tabulate(lines, ("", "costs", "of", ""), tablefmt="pipe")
+    return f"## yoloxfast against itself\n\n{table}"
 
 
 def duration(seconds: float) -> str:
