@@ -188,7 +188,6 @@ fn sample<const WINDOWS: usize, const BYTES: usize, T: Store, P: Fn(__m512i) -> 
                 .map(|(resized, weight)| _mm512_srli_epi32::<16>(_mm512_madd_epi16(resized, weight)));
             let blended = _mm512_srli_epi32::<2>(_mm512_add_epi32(_mm512_add_epi32(first, second), half));
             if let Some(out) = channel[group.first_column..].first_chunk_mut::<LANES>() {
-                fetch_ahead(out.as_ptr());
                 // SAFETY: this CPU has AVX-512.
                 unsafe { T::store(blended, out) };
             }
@@ -209,6 +208,7 @@ impl Store for f32 {
     #[target_feature(enable = "avx512f")]
     #[inline]
     unsafe fn store(values: __m512i, out: &mut [Self; LANES]) {
+        fetch_ahead(out.as_ptr());
         // SAFETY: it writes 16 numbers.
         unsafe { _mm512_storeu_ps(out.as_mut_ptr(), _mm512_cvtepi32_ps(values)) };
     }

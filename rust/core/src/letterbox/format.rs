@@ -7,7 +7,7 @@ use super::{CHANNELS, PADDING, Size};
 use crate::Level;
 use crate::level::by_level;
 
-/// Bytes that are widened between two questions for what comes later.
+/// Bytes that are widened before the next lines are asked for.
 const BLOCK: usize = 64;
 
 mod private {
