@@ -4,8 +4,9 @@
 use std::arch::x86_64::{
     __m512i, _MM_FROUND_TO_NEAREST_INT, _mm_storeu_si128, _mm256_storeu_si256, _mm512_add_epi8, _mm512_add_epi32,
     _mm512_cvtepi32_epi8, _mm512_cvtepi32_ps, _mm512_cvtps_ph, _mm512_loadu_si512, _mm512_madd_epi16,
-    _mm512_mask_permutexvar_epi8, _mm512_maskz_permutex2var_epi8, _mm512_set1_epi8, _mm512_set1_epi32,
-    _mm512_setzero_si512, _mm512_srli_epi32, _mm512_storeu_ps,
+    _mm512_mask_permutexvar_epi8, _mm512_maskz_permutex2var_epi8, _mm512_mulhi_epi16, _mm512_set1_epi8,
+    _mm512_set1_epi16, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_ps,
+    _mm512_ternarylogic_epi32,
 };
 
 use half::f16;
@@ -25,6 +26,9 @@ const SPARSE: usize = 4 * CHANNELS;
 
 /// Bytes of a register.
 const REGISTER: usize = 64;
+
+/// Bits of the first number where those of the third are set, else of the second.
+const FIRST_WHERE_THIRD: i32 = 0b1110_0100;
 
 /// The low bytes of all 16-bit numbers.
 const LOW_BYTES: u64 = 0x5555_5555_5555_5555;
@@ -121,7 +125,7 @@ impl<const WINDOWS: usize, const BYTES: usize> Group<WINDOWS, BYTES> {
         })
     }
 
-    /// One channel of these columns, in 32 bits each.
+    /// One channel of these columns, times 16, in 32 bits each.
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
     #[inline]
     fn resized(&self, pixels: &impl Fn(__m512i) -> __m512i, channel: i8) -> __m512i {
@@ -130,7 +134,7 @@ impl<const WINDOWS: usize, const BYTES: usize> Group<WINDOWS, BYTES> {
             (_mm512_loadu_si512(self.indices.as_ptr().cast()), _mm512_loadu_si512(self.weights.as_ptr().cast()))
         };
         let pixels = pixels(_mm512_add_epi8(indices, _mm512_set1_epi8(channel)));
-        _mm512_srli_epi32::<4>(_mm512_madd_epi16(pixels, weights))
+        _mm512_madd_epi16(pixels, weights)
     }
 }
 
@@ -175,8 +179,8 @@ fn sample<const WINDOWS: usize, const BYTES: usize, T: Store, P: Fn(__m512i) -> 
     pixels: impl Fn(&[u8], [usize; WINDOWS]) -> P,
 ) {
     let is_one = std::ptr::eq(rows[0], rows[1]);
-    let weights = weights.map(|weight| _mm512_set1_epi32(weight.into()));
-    let half = _mm512_set1_epi32(2);
+    let weights = _mm512_set1_epi32(i32::from(weights[1]) << 16 | i32::from(weights[0]));
+    let (low_half, ones, half) = (_mm512_set1_epi32(0xffff), _mm512_set1_epi16(1), _mm512_set1_epi32(2));
     for group in groups {
         let starts = group.starts.map(|start| start as usize);
         let upper = pixels(rows[0], starts);
@@ -184,9 +188,10 @@ fn sample<const WINDOWS: usize, const BYTES: usize, T: Store, P: Fn(__m512i) -> 
         for (number, channel) in (0..).zip(&mut channels) {
             let first = group.resized(&upper, number);
             let second = if is_one { first } else { group.resized(&lower, number) };
-            let [first, second] = [(first, weights[0]), (second, weights[1])]
-                .map(|(resized, weight)| _mm512_srli_epi32::<16>(_mm512_madd_epi16(resized, weight)));
-            let blended = _mm512_srli_epi32::<2>(_mm512_add_epi32(_mm512_add_epi32(first, second), half));
+            let [first, second] = [_mm512_srli_epi32::<4>(first), _mm512_slli_epi32::<12>(second)];
+            let both = _mm512_ternarylogic_epi32::<FIRST_WHERE_THIRD>(first, second, low_half);
+            let sum = _mm512_madd_epi16(_mm512_mulhi_epi16(both, weights), ones);
+            let blended = _mm512_srli_epi32::<2>(_mm512_add_epi32(sum, half));
             if let Some(out) = channel[group.first_column..].first_chunk_mut::<LANES>() {
                 // SAFETY: this CPU has AVX-512.
                 unsafe { T::store(blended, out) };
