@@ -18,8 +18,8 @@ fn sizes() -> impl Strategy<Value = (Size, Size)> {
         (size(20), size(80)),
         (1..400_usize, 1..4_usize, size(50)).prop_map(|(height, width, target)| (Size { height, width }, target)),
         (1..4_usize, 1..400_usize, size(50)).prop_map(|(height, width, target)| (Size { height, width }, target)),
-        (1..5_usize, size(40)).prop_map(|(times, target)| {
-            (Size { height: times * target.height, width: times * target.width }, target)
+        (1..7_usize, 0..2_usize, size(40)).prop_map(|(times, more, target)| {
+            (Size { height: times * target.height + more, width: times * target.width }, target)
         }),
     ]
 }

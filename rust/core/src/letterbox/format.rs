@@ -12,7 +12,7 @@ const BLOCK: usize = 64;
 
 mod private {
     #[cfg(target_arch = "x86_64")]
-    use super::super::avx512::Store;
+    use super::super::store::Store;
 
     #[cfg(not(target_arch = "x86_64"))]
     pub trait Store {}

@@ -22,6 +22,8 @@ mod groups;
 mod neon;
 mod resize;
 mod sampling;
+#[cfg(target_arch = "x86_64")]
+mod store;
 mod taps;
 
 use crate::parallel::for_each;
