@@ -24,7 +24,7 @@ thresholds = st.one_of(st.sampled_from((0.0, 0.25, 0.5, 1.0)), st.floats(0, 1))
 
 @st.composite
 def raw_outputs(draw: st.DrawFn) -> NDArray[Any]:
-    num_classes = draw(st.integers(1, 4) | st.integers(15, 35))
+    num_classes = draw(st.integers(1, 4) | st.integers(15, 35) | st.just(80))
     box = st.one_of(st.floats(-4, 4, width=16), st.sampled_from((*NOT_FINITE, 6e4, -6e4)))
     score = st.one_of(st.floats(0, 1.0625, width=16), st.sampled_from((0.0, 0.5, 1.0)))
     if draw(st.booleans()):

@@ -52,7 +52,8 @@ pub(super) struct Columns {
 enum Blend {
     First,
     Mean,
-    Weighted,
+    /// With these weights of the rows.
+    Weighted([i16; 2]),
 }
 
 #[derive(Clone, Debug)]
@@ -95,7 +96,7 @@ impl Columns {
         match (self.weights, row_weights) {
             (Some(FIRST), FIRST) => Blend::First,
             (Some(EVEN), EVEN) => Blend::Mean,
-            _ => Blend::Weighted,
+            _ => Blend::Weighted(row_weights),
         }
     }
 
@@ -109,13 +110,13 @@ impl Columns {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
     unsafe fn sample_checked<T: Store>(&self, rows: [&[u8]; 2], weights: [i16; 2], channels: [&mut [T]; CHANNELS]) {
-        let how = (self.blend(weights), weights);
+        let blend = self.blend(weights);
         match &self.groups {
             // SAFETY: windows lie in such rows.
-            Groups::Near(groups) => sample(groups, rows, how, channels, |row, starts| unsafe { near(row, starts) }),
+            Groups::Near(groups) => sample(groups, rows, blend, channels, |row, starts| unsafe { near(row, starts) }),
             // SAFETY: as above.
-            Groups::Far(groups) => sample(groups, rows, how, channels, |row, starts| unsafe { far(row, starts) }),
-            Groups::Farther(groups) => sample(groups, rows, how, channels, |row, starts| {
+            Groups::Far(groups) => sample(groups, rows, blend, channels, |row, starts| unsafe { far(row, starts) }),
+            Groups::Farther(groups) => sample(groups, rows, blend, channels, |row, starts| {
                 for start in starts {
                     fetch_ahead(row.as_ptr().wrapping_add(start));
                 }
@@ -204,11 +205,10 @@ unsafe fn far(row: &[u8], starts: [usize; 4]) -> impl Fn(__m512i) -> __m512i + C
 fn sample<const WINDOWS: usize, const BYTES: usize, T: Store, P: Fn(__m512i) -> __m512i + Copy>(
     groups: &[Group<WINDOWS, BYTES>],
     rows: [&[u8]; 2],
-    (blend, weights): (Blend, [i16; 2]),
+    blend: Blend,
     channels: [&mut [T]; CHANNELS],
     pixels: impl Fn(&[u8], [usize; WINDOWS]) -> P,
 ) {
-    let weights = _mm512_set1_epi32(i32::from(weights[1]) << 16 | i32::from(weights[0]));
     let (low_half, ones, half) = (_mm512_set1_epi32(0xffff), _mm512_set1_epi16(1), _mm512_set1_epi32(2));
     let rounded_quarter = |sum| _mm512_srli_epi32::<2>(_mm512_add_epi32(sum, half));
     match blend {
@@ -216,12 +216,15 @@ fn sample<const WINDOWS: usize, const BYTES: usize, T: Store, P: Fn(__m512i) -> 
         Blend::Mean => blend_each(groups, rows, channels, pixels, |_, upper, lower| {
             rounded_quarter(_mm512_madd_epi16(_mm512_add_epi16(upper, lower), ones))
         }),
-        Blend::Weighted => blend_each(groups, rows, channels, pixels, |group, upper, lower| {
-            let [first, second] = [upper, lower].map(|pairs| _mm512_madd_epi16(pairs, group.weights()));
-            let [first, second] = [_mm512_srli_epi32::<4>(first), _mm512_slli_epi32::<12>(second)];
-            let both = _mm512_ternarylogic_epi32::<FIRST_WHERE_THIRD>(first, second, low_half);
-            rounded_quarter(_mm512_madd_epi16(_mm512_mulhi_epi16(both, weights), ones))
-        }),
+        Blend::Weighted([first, second]) => {
+            let row_weights = _mm512_set1_epi32(i32::from(second) << 16 | i32::from(first));
+            blend_each(groups, rows, channels, pixels, |group, upper, lower| {
+                let [first, second] = [upper, lower].map(|pairs| _mm512_madd_epi16(pairs, group.weights()));
+                let [first, second] = [_mm512_srli_epi32::<4>(first), _mm512_slli_epi32::<12>(second)];
+                let both = _mm512_ternarylogic_epi32::<FIRST_WHERE_THIRD>(first, second, low_half);
+                rounded_quarter(_mm512_madd_epi16(_mm512_mulhi_epi16(both, row_weights), ones))
+            });
+        }
     }
 }
 
