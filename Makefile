@@ -102,7 +102,7 @@ demo-network: $(INSTALLED)
 	test -x $(TRAINING_VENV)/bin/python || $(PYTHON) -m venv $(TRAINING_VENV)
 	$(TRAINING_VENV)/bin/python -m pip install --quiet --requirement training/requirements.txt .
 	$(TRAINING_VENV)/bin/python training/train.py
-	$(BIN)/python tests/store_golden.py
+	$(BIN)/python tests/support/store_golden.py
 
 clean:
 	rm -rf $(VENV) $(WHEEL_VENV) $(TRAINING_VENV) dist target

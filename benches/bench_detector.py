@@ -15,7 +15,7 @@ import pytest
 
 from inputs import IN_TURNS, ORIGIN, SIZE, raw_of
 from yoloxfast import Detections, Detector, Letterbox, reference
-from yoloxfast.head import Head
+from yoloxfast.backends.head import Head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

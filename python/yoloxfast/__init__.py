@@ -8,8 +8,9 @@ from yoloxfast._core import __version__
 from yoloxfast.detections import Detection, Detections
 from yoloxfast.detector import Detector
 from yoloxfast.errors import EngineError, MissingDependencyError, ModelError
-from yoloxfast.postprocessing import PostProcessor, nms
-from yoloxfast.preprocessing import Letterbox, letterbox, letterbox_batch
+from yoloxfast.letterbox import Letterbox, letterbox, letterbox_batch
+from yoloxfast.nms import nms
+from yoloxfast.postprocess import PostProcessor
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -8,7 +8,7 @@ import numpy as np
 
 from yoloxfast._core import BOX_COLUMNS
 from yoloxfast.classes import names_in, resolve_classes
-from yoloxfast.postprocessing import PostProcessor
+from yoloxfast.postprocess import PostProcessor
 
 if TYPE_CHECKING:
     import os
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from yoloxfast.backends import Backend, ExecutionContext
     from yoloxfast.classes import Classes, Names
     from yoloxfast.detections import Detections
-    from yoloxfast.engines.recipe import Precision
-    from yoloxfast.preprocessing import Color
+    from yoloxfast.letterbox import Color
+    from yoloxfast.tensorrt.recipe import Precision
 
 __all__ = ["Detector"]
 
@@ -62,7 +62,7 @@ class Detector:
     legacy : bool, default False
         Whether the model is of YOLOX 0.1.0 or before, which normalised its input (`--legacy` there).
     precision : {"fp32", "fp16"}, optional
-        How TensorRT shall compute an ONNX file; "fp32" by default. See `yoloxfast.engines.build_engine`.
+        How TensorRT shall compute an ONNX file; "fp32" by default. See `yoloxfast.tensorrt.build_engine`.
     cuda_graphs : bool, default False
         Whether an engine is started as one CUDA graph, which spares the CPU a launch for each kernel of the network.
         Needs cuda-python: `pip install 'yoloxfast[graphs]'`.

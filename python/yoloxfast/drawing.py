@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from yoloxfast.checks import check_image
+from yoloxfast.arguments import check_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from yoloxfast.engines import BUILDERS, SUFFIXES
 from yoloxfast.errors import ModelError
 from yoloxfast.models import find_model
+from yoloxfast.tensorrt import BUILDERS, SUFFIXES
 
 if TYPE_CHECKING:
     import os
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from yoloxfast.engines.recipe import Precision
-    from yoloxfast.head import Head
-    from yoloxfast.preprocessing import Letterbox
+    from yoloxfast.backends.head import Head
+    from yoloxfast.letterbox import Letterbox
+    from yoloxfast.tensorrt.recipe import Precision
 
 __all__ = ["Backend", "ExecutionContext", "open_backend"]
 
@@ -115,7 +115,7 @@ def open_backend(
         return OnnxRuntimeBackend(path, threads=threads)
     if threads is not None:
         raise ValueError(f"threads is {threads}, but those are threads of ONNX Runtime: leave it out for an engine")
-    from yoloxfast.backends.tensorrt import TensorRtBackend
+    from yoloxfast.tensorrt.backend import TensorRtBackend
 
     path = find_model(model)
     if path.suffix.lower() == ".onnx" and backend is not None:
@@ -131,10 +131,10 @@ def _refuse_precision(precision: Precision | None, reason: str) -> None:
 
 def _built(model: Path, runtime: str, precision: Precision | None, **options: Any) -> Backend:
     """Open the engine of an ONNX file; one that was kept and cannot be loaded is built again."""
-    from yoloxfast.backends.tensorrt import TensorRtBackend
-    from yoloxfast.engines.building import EngineBuilder
-    from yoloxfast.engines.cache import cached_engine
-    from yoloxfast.engines.recipe import Recipe
+    from yoloxfast.tensorrt.backend import TensorRtBackend
+    from yoloxfast.tensorrt.building import EngineBuilder
+    from yoloxfast.tensorrt.cache import cached_engine
+    from yoloxfast.tensorrt.recipe import Recipe
 
     recipe = Recipe.checked(precision=precision or "fp32")
     builder = EngineBuilder(runtime, options["device"])

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
+from yoloxfast.backends.head import find_head
 from yoloxfast.backends.tensors import Tensor, image_size, not_an_image
 from yoloxfast.errors import EngineError, ModelError, missing
-from yoloxfast.head import find_head
-from yoloxfast.preprocessing import PADDING, Letterbox
+from yoloxfast.letterbox import PADDING, Letterbox
 
 try:
     import onnxruntime as ort

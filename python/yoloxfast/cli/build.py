@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from yoloxfast.engines import BUILDERS, build_engine
-from yoloxfast.engines.file import read_engine
+from yoloxfast.tensorrt import BUILDERS, build_engine
+from yoloxfast.tensorrt.engine_file import read_engine
 
 _DESCRIPTION = """\
 Build a TensorRT engine from an ONNX file.

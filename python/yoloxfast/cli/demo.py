@@ -17,8 +17,8 @@ import numpy as np
 from yoloxfast.cli.report import say
 from yoloxfast.detector import Detector
 from yoloxfast.errors import missing
-from yoloxfast.images import SUFFIXES, write_image
-from yoloxfast.postprocessing import PostProcessor
+from yoloxfast.media.images import SUFFIXES, write_image
+from yoloxfast.postprocess import PostProcessor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

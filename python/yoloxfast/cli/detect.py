@@ -9,7 +9,7 @@ from pathlib import Path
 from yoloxfast.cli.report import Report
 from yoloxfast.cli.sources import check_is_free, find_sources
 from yoloxfast.detector import Detector
-from yoloxfast.images import write_image
+from yoloxfast.media.images import write_image
 
 _DESCRIPTION = """\
 Detect objects in images: files, folders (with all folders in them) and globs.

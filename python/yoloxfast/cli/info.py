@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from yoloxfast.cli.report import reason
 from yoloxfast.detector import Detector
-from yoloxfast.engines import SUFFIXES
-from yoloxfast.engines.file import read_engine
 from yoloxfast.errors import EngineError, ModelError
 from yoloxfast.models import find_model
+from yoloxfast.tensorrt import SUFFIXES
+from yoloxfast.tensorrt.engine_file import read_engine
 
 if TYPE_CHECKING:
     import argparse

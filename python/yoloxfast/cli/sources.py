@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yoloxfast.images import SUFFIXES, read_image
+from yoloxfast.media.images import SUFFIXES, read_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

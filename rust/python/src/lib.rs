@@ -1,5 +1,5 @@
 //! The extension module `yoloxfast._core`: borrows NumPy arrays, releases the GIL, calls `yoloxfast-core`, hands arrays
-//! back. What its functions promise stands with those that call them, in `python/yoloxfast/postprocessing.py`.
+//! back. What its functions promise stands with those that call them, in the Python modules of the same name.
 
 #![deny(unsafe_code)]
 

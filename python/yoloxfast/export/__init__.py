@@ -1,0 +1,1 @@
+"""ONNX graphs, and what is changed in them."""

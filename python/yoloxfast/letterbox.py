@@ -1,0 +1,282 @@
+"""From an image to the input of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from yoloxfast import _core
+from yoloxfast.arguments import check_image, checked_size
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Color = Literal["bgr", "rgb"]
+
+_LARGEST_SIDE = 2**20
+
+__all__ = ["PADDING", "Letterbox", "letterbox", "letterbox_batch"]
+
+PADDING = 114
+"""Grey level of the border, in all three channels."""
+
+
+def letterbox(
+    image: NDArray[Any],
+    size: tuple[int, int],
+    *,
+    out: NDArray[Any] | None = None,
+    color: Color = "bgr",
+    legacy: bool = False,
+    threads: int = 1,
+) -> tuple[NDArray[Any], float]:
+    """Fit an image into the input of a network, as YOLOX does.
+
+    The image is resized, up or down and keeping its aspect ratio, to the largest that fits, and lies in the top left
+    corner; the rest is 114. The values equal those of YOLOX's `preproc` (`yolox/data/data_augment.py`), which resizes
+    with OpenCV's `INTER_LINEAR`, with two exceptions: where that fails because a very long image would become 0 pixels
+    wide or high, this makes it 1; and OpenCV 5.0 on ARM (KleidiCV) gives many images values up to 2 apart from these,
+    which OpenCV 4.10 and 4.13 give there, and 5.0 on x86-64.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, (height, width, 3)
+        BGR, as `cv2.imread` gives it, or RGB: see `color`. Crops, padded rows and images upside down are read where
+        they are, other strided views are copied first.
+    size : (int, int)
+        Height and width of the network's input in pixels.
+    out : ndarray, optional
+        Where to write the result, such as one image of a network's input: `out=batch[0]`. Planes, (3, height, width),
+        of float32, float16 or uint8, or pixels, (height, width, 3), of uint8; planes if both fit. To use one again and
+        again, make a `Letterbox` of it.
+    color : {"bgr", "rgb"}, default "bgr"
+        Order of the channels in `image`; the network gets its own order.
+    legacy : bool, default False
+        Whether the network is of YOLOX 0.1.0 or before (`--legacy` there): it wants RGB, divided by 255, minus the mean
+        (0.485, 0.456, 0.406), divided by the deviation (0.229, 0.224, 0.225), the border too.
+    threads : int, default 1
+        Threads that share the rows, which pays for large images; this one is the first of them.
+
+    Returns
+    -------
+    tensor : ndarray, (3, height, width)
+        `out`, or a new float32 array: planes B, G, R with values 0..255, unless `legacy`.
+    scale : float
+        Network pixels per image pixel. Boxes in image pixels are boxes in network pixels divided by it.
+
+    Raises
+    ------
+    TypeError
+        `image` is not a uint8 array, `size` is not two ints, `out` is of no dtype that networks take, or `threads` is
+        not an int.
+    ValueError
+        `image` is not (height, width, 3), is empty, is a view that reverses its channels, or is beyond OpenCV's limits
+        (2**20 a side, 2**30 pixels); `size` is not from 1 to 2**20; `out` is not of that size, is read-only, or shares
+        memory with `image`; `color` is another word; `legacy` values are to be written as uint8; or `threads` is not
+        1 to 1024.
+    """
+    check_image(image)
+    height, width = _checked_size(size)
+    if out is None:
+        out = np.empty((3, height, width), np.float32)
+    else:
+        _check_out(out, (3, height, width), (height, width, 3))
+    return out, _fill([image], out[None], out.shape != (3, height, width), color, legacy, threads)[0]
+
+
+def letterbox_batch(
+    images: Iterable[NDArray[Any]],
+    size: tuple[int, int],
+    *,
+    out: NDArray[Any] | None = None,
+    color: Color = "bgr",
+    legacy: bool = False,
+    threads: int = 1,
+) -> tuple[NDArray[Any], list[float]]:
+    """Fit images, each of any size, into one batch: `letterbox` of each.
+
+    Parameters
+    ----------
+    images : iterable of ndarray of uint8, (height, width, 3)
+    size : (int, int)
+        Height and width of the network's input in pixels.
+    out : ndarray, optional
+        Where to write the result: (batch, 3, height, width) of float32, float16 or uint8, or (batch, height, width, 3)
+        of uint8.
+    color, legacy, threads : optional
+        As for one image.
+
+    Returns
+    -------
+    tensor : ndarray, (batch, 3, height, width)
+        `out`, or a new float32 array.
+    scales : list of float
+        Network pixels per image pixel, for each image: what `PostProcessor.batch` takes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for one image; the message says which. Nothing has been written then.
+
+    Examples
+    --------
+    >>> tensor, scales = yoloxfast.letterbox_batch(frames, (640, 640))
+    >>> raw = session.run(None, {"images": tensor})[0]
+    >>> results = post.batch(raw, scales=scales)
+    """
+    if isinstance(images, np.ndarray) and images.ndim == 3:  # noqa: PLR2004
+        raise ValueError(f"images is one image, {images.shape}, expected several: pass [image]")
+    if not isinstance(images, Iterable):
+        raise TypeError(f"images must be several images, got {type(images).__name__}")
+    batch = list(images)
+    for number, image in enumerate(batch):
+        check_image(image, f"image {number}")
+    height, width = _checked_size(size)
+    planes = (len(batch), 3, height, width)
+    if out is None:
+        out = np.empty(planes, np.float32)
+    else:
+        _check_out(out, planes, (len(batch), height, width, 3))
+    return out, _fill(batch, out, out.shape != planes, color, legacy, threads)
+
+
+class Letterbox:
+    """One image of a network's input that images are written into again and again.
+
+    The border is written once for each size of images, not with each image: nobody else may write into `out`. Threads
+    take turns.
+
+    Parameters
+    ----------
+    out : ndarray, C-contiguous
+        (3, height, width) of float32, float16 or uint8, or (height, width, 3) of uint8, such as one image of the
+        page-locked buffer that an engine reads: `Letterbox(batch[0])`. Planes if both fit.
+
+    Raises
+    ------
+    TypeError
+        `out` is of no dtype that networks take.
+    ValueError
+        `out` has another shape, is empty, is read-only, or is not C-contiguous.
+
+    Examples
+    --------
+    >>> write = yoloxfast.Letterbox(np.empty((3, 640, 640), np.float32))
+    >>> scale = write(cv2.imread("street.jpg"))
+    >>> raw = session.run(None, {"images": write.out[None]})[0]
+    """
+
+    def __init__(self, out: NDArray[Any]) -> None:
+        _check_buffer(out)
+        match out.shape:
+            case (3, height, width):
+                self._interleaved = False
+            case (height, width, 3) if out.dtype == np.uint8:
+                self._interleaved = True
+            case _:
+                raise ValueError(_expected_out("(3, height, width)", "(height, width, 3)", out))
+        if out.size == 0:
+            raise ValueError(f"out is empty: {out.shape}")
+        if not (out.flags.c_contiguous and out.flags.aligned):
+            raise ValueError("out is not C-contiguous: pass np.empty(shape, dtype), or one image of a batch")
+        self._size = (height, width)
+        self._batch = np.asarray(out)[None]
+        self._bordered_for: object = None
+        self._turn = Lock()
+
+    @property
+    def out(self) -> NDArray[Any]:
+        """What was given, as an ndarray."""
+        out: NDArray[Any] = self._batch[0]
+        return out
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the network's input in pixels."""
+        return self._size
+
+    def __call__(self, image: NDArray[Any], *, color: Color = "bgr", legacy: bool = False, threads: int = 1) -> float:
+        """Write an image into `out`: what `letterbox` does, with the same parameters and errors.
+
+        Returns
+        -------
+        scale : float
+            Network pixels per image pixel.
+        """
+        check_image(image)
+        image_and_border = (image.shape, bool(legacy))
+        with self._turn:
+            border = self._bordered_for != image_and_border
+            self._bordered_for = None
+            [scale] = _fill([image], self._batch, self._interleaved, color, legacy, threads, border=border)
+            self._bordered_for = image_and_border
+        return scale
+
+
+def _fill(
+    images: list[NDArray[Any]],
+    out: NDArray[Any],
+    interleaved: bool,
+    color: Color,
+    legacy: bool,
+    threads: int,
+    *,
+    border: bool = True,
+) -> list[float]:
+    """Write the letterbox of each image into `out`; the images have been checked, and shape and dtype of `out`."""
+    images = [_readable(image, out, name) for image, name in zip(images, _names(images), strict=True)]
+    if not isinstance(color, str) or color not in ("bgr", "rgb"):
+        raise ValueError(f"color is {color!r}, expected 'bgr' or 'rgb'")
+    if legacy and out.dtype == np.uint8:
+        raise ValueError("uint8 cannot hold legacy values, which are fractions: expected float32 or float16")
+    options = (interleaved, (color == "rgb") != bool(legacy), bool(legacy), border, threads)
+    if out.flags.c_contiguous and out.flags.aligned:
+        return _core.letterbox(images, out, *options)
+    dense = np.empty(out.shape, out.dtype)
+    scales = _core.letterbox(images, dense, *options)
+    out[...] = dense
+    return scales
+
+
+def _names(images: list[NDArray[Any]]) -> list[str]:
+    return ["image"] if len(images) == 1 else [f"image {number}" for number in range(len(images))]
+
+
+def _readable(image: NDArray[Any], out: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return the image if its pixels lie one after the other in each row, or else a copy."""
+    if image.strides[2] < 0:
+        raise ValueError(
+            f"{name} is a view that reverses its channels: pass np.ascontiguousarray(image), or the original with its"
+            " own order as color='bgr' or color='rgb'"
+        )
+    if np.shares_memory(image, out):
+        raise ValueError(f"out shares memory with {name}, which would be overwritten while it is read")
+    return image if image.strides[1:] == (3, 1) else np.ascontiguousarray(image)
+
+
+def _checked_size(size: Any) -> tuple[int, int]:
+    height, width = checked_size(size)
+    if max(height, width) > _LARGEST_SIDE:
+        raise ValueError(f"size is {height}x{width} (height x width), expected sides from 1 to {_LARGEST_SIDE}")
+    return height, width
+
+
+def _check_out(out: Any, planes: tuple[int, ...], pixels: tuple[int, ...]) -> None:
+    _check_buffer(out)
+    if out.shape != planes and (out.shape != pixels or out.dtype != np.uint8):
+        raise ValueError(_expected_out(planes, pixels, out))
+
+
+def _check_buffer(out: Any) -> None:
+    if not isinstance(out, np.ndarray) or out.dtype not in (np.float32, np.float16, np.uint8):
+        kind = out.dtype if isinstance(out, np.ndarray) else type(out).__name__
+        raise TypeError(f"out must be an array of float32, float16 or uint8, got {kind}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")
+
+
+def _expected_out(planes: object, pixels: object, out: NDArray[Any]) -> str:
+    return f"out must be {planes}, or {pixels} if it is uint8, got {out.shape} of {out.dtype}"

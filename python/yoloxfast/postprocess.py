@@ -1,0 +1,183 @@
+"""From the raw output of a network to detections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from yoloxfast import _core
+from yoloxfast.arguments import checked_size
+from yoloxfast.classes import checked_names, default_names, resolve_classes
+from yoloxfast.detections import unchecked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from yoloxfast.classes import Classes, Names
+    from yoloxfast.detections import Detections
+
+__all__ = ["PostProcessor"]
+
+
+class PostProcessor:
+    """Turns raw outputs of one model into detections. Computes grid and strides once; any thread may use it.
+
+    Parameters
+    ----------
+    input_size : (int, int)
+        Height and width of the network's input in pixels.
+    num_classes : int, default 80
+    strides : sequence of int, default (8, 16, 32)
+        Strides of the levels, in the order of the raw output; (8, 16, 32, 64) for P6 models.
+    names : sequence of str, or mapping of int to str, optional
+        Names of the classes, in order or by id; COCO's by default if there are 80.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the classes.
+
+    Raises
+    ------
+    TypeError
+        Not whole numbers, or names that are no strings.
+    ValueError
+        A size, stride or number of classes that no model has, or not one name per class.
+
+    Examples
+    --------
+    A network that you run yourself, here through ONNX Runtime:
+
+    >>> post = yoloxfast.PostProcessor((416, 416))
+    >>> tensor, scale = yoloxfast.letterbox(cv2.imread("street.jpg"), (416, 416))
+    >>> (raw,) = session.run(None, {"images": tensor[None]})
+    >>> post(raw[0], scale=scale)
+    <2 Detections: person 0.91, car 0.84>
+    """
+
+    def __init__(
+        self,
+        input_size: tuple[int, int],
+        num_classes: int = 80,
+        strides: Sequence[int] = (8, 16, 32),
+        *,
+        names: Names | None = None,
+    ) -> None:
+        height, width = checked_size(input_size)
+        self._core = _core.PostProcessor(height, width, num_classes, strides)
+        self.names = default_names(num_classes) if names is None else checked_names(names, num_classes)
+
+    def decode(self, raw: NDArray[Any]) -> NDArray[np.float32]:
+        """Decode every row of a raw output into a new array.
+
+        Parameters
+        ----------
+        raw : ndarray of float32 or float16, (anchors, 5 + classes)
+            Left as it is.
+
+        Returns
+        -------
+        ndarray of float32, (anchors, 5 + classes)
+            `cx, cy, w, h` in network pixels (formula: YOLOX, `yolo_head.py`, `decode_outputs`), then objectness and
+            class scores as they are.
+
+        Raises
+        ------
+        TypeError
+            Not an array, or of another dtype.
+        ValueError
+            Another number of anchors or columns than the model has.
+        """
+        return self._core.decode(raw)
+
+    def __call__(
+        self,
+        raw: NDArray[Any],
+        *,
+        scale: float = 1.0,
+        score_threshold: float = 0.25,
+        iou_threshold: float = 0.45,
+        class_agnostic: bool = False,
+        classes: Classes | None = None,
+        max_detections: int | None = None,
+    ) -> Detections:
+        """Find the detections of one image, as YOLOX's evaluator does (`yolox/utils/boxes.py`, `postprocess`).
+
+        An anchor is a candidate if objectness times its best class score is at least `score_threshold`. Candidates that
+        overlap a better one of the same class with an IoU above `iou_threshold` are suppressed. An anchor with a value
+        that is not finite is no candidate. Equal scores: the lower anchor first.
+
+        Parameters
+        ----------
+        raw : ndarray of float32 or float16, (anchors, 5 + classes)
+            As exported without `--decode_in_inference`: boxes not decoded, sigmoid applied to the scores. It is left
+            as it is.
+        scale : float, default 1.0
+            Network pixels per image pixel, as `letterbox` returned it.
+        score_threshold, iou_threshold : float, default 0.25 and 0.45
+            From 0 to 1.
+        class_agnostic : bool, default False
+            Whether boxes of different classes suppress one another.
+        classes : ids or names, optional
+            Keep only anchors whose best class is one of these; the others suppress nothing.
+        max_detections : int, optional
+            Keep only this many of the best.
+
+        Returns
+        -------
+        Detections
+            Best score first, boxes in image pixels.
+
+        Raises
+        ------
+        TypeError
+            `raw` is not an array, or of another dtype.
+        ValueError
+            Another number of anchors or columns than the model has; an option out of range; an unknown class.
+        ModelError
+            A candidate with a score above 1.0625: the network does not end in a sigmoid.
+        """
+        class_ids = None if classes is None else resolve_classes(classes, self.names)
+        found = self._core.run(raw, scale, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)
+        return unchecked(*found, self.names)
+
+    def batch(
+        self,
+        raw: NDArray[Any],
+        *,
+        scales: Iterable[float] | None = None,
+        score_threshold: float = 0.25,
+        iou_threshold: float = 0.45,
+        class_agnostic: bool = False,
+        classes: Classes | None = None,
+        max_detections: int | None = None,
+        threads: int = 1,
+    ) -> list[Detections]:
+        """Find the detections of each image of a batch, in one call.
+
+        Parameters
+        ----------
+        raw : ndarray of float32 or float16, (batch, anchors, 5 + classes)
+            As for one image.
+        scales : iterable of float, optional
+            Network pixels per image pixel of each image; 1.0 by default.
+        score_threshold, iou_threshold, class_agnostic, classes, max_detections : optional
+            As for one image.
+        threads : int, default 1
+            Threads that share the images; this one is the first of them.
+
+        Returns
+        -------
+        list of Detections
+            What calling this on each image gives, in order.
+
+        Raises
+        ------
+        TypeError, ValueError, ModelError
+            As for one image; also if there is not one scale per image.
+        """
+        class_ids = None if classes is None else resolve_classes(classes, self.names)
+        options = (score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)
+        return [unchecked(*found, self.names) for found in self._core.run_batch(raw, scales, *options, threads)]

@@ -1,0 +1,103 @@
+"""TensorRT engines: built from ONNX files, stored with what they are, kept for the next time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yoloxfast.errors import ModelError
+from yoloxfast.models import find_model
+from yoloxfast.tensorrt.recipe import Recipe
+
+if TYPE_CHECKING:
+    import os
+
+    from yoloxfast.tensorrt.recipe import Batch, Precision
+
+__all__ = ["BUILDERS", "SUFFIXES", "build_engine"]
+
+SUFFIXES = (".engine", ".plan", ".trt")
+"""Of engine files."""
+
+BUILDERS = ("tensorrt", "tensorrt-rtx")
+"""The runtimes that run engines, each only its own."""
+
+
+def build_engine(
+    model: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    runtime: str = "tensorrt",
+    precision: Precision = "fp32",
+    batch: Batch | None = None,
+    takes_bytes: bool = False,
+    workspace: float | None = None,
+    device: int = 0,
+) -> Path:
+    """Build an engine file from an ONNX file.
+
+    The engine runs on the version of the runtime that built it: one of TensorRT on the kind of GPU that it was built
+    on, one of TensorRT-RTX on all that this supports, and it can be built without any.
+
+    Parameters
+    ----------
+    model : str or path
+        An `.onnx` file, or the name of a model, as `Detector` takes them.
+    output : str or path, optional
+        The engine file, which is replaced when the new one is complete; by default the model's name with the suffix
+        `.engine`, in the current folder.
+    runtime : {"tensorrt", "tensorrt-rtx"}
+    precision : {"fp32", "fp16"}
+        "fp32" computes as the model says, and float32 without TF32. "fp16" computes all but the last convolutions,
+        which give boxes and scores, in float16; input and output stay as they are.
+    batch : int or (int, int, int), optional
+        Images per run; or the least, the best and the largest number. By default what the model was exported with,
+        1 if that was any number. `Detector.detect` runs the least, and uses its first image.
+    takes_bytes : bool, default False
+        Whether the input shall be uint8, which is a quarter to copy to the GPU, and says the same of pixels. Not for
+        legacy models, whose input is normalised.
+    workspace : float, optional
+        GiB of the GPU's memory that layers may use while they run; by default all.
+    device : int, default 0
+        Number of the GPU that TensorRT builds for; TensorRT-RTX builds for all.
+
+    Returns
+    -------
+    Path
+        The engine file.
+
+    Raises
+    ------
+    ModelError
+        Not a YOLOX; it cannot be converted as asked; or TensorRT cannot parse it, in its own words.
+    EngineError
+        There is no GPU, or TensorRT cannot build the engine, in its own words.
+    ValueError, TypeError
+        An option out of range.
+    FileNotFoundError
+        There is no such model.
+    OSError
+        The file cannot be written; that is found out before the build.
+    MissingDependencyError
+        A package is not installed; says how to install it.
+    """
+    recipe = Recipe.checked(precision=precision, batch=batch, takes_bytes=takes_bytes, workspace=workspace)
+    if runtime not in BUILDERS:
+        raise ValueError(f"runtime is {runtime!r}, expected {' or '.join(map(repr, BUILDERS))}")
+    if runtime == "tensorrt-rtx" and device != 0:
+        raise ValueError(f"device is {device!r}, but TensorRT-RTX builds for all GPUs: leave it at 0")
+    from yoloxfast.tensorrt.building import EngineBuilder
+
+    builder = EngineBuilder(runtime, device)
+    path = find_model(model)
+    if path.suffix.lower() != ".onnx":
+        raise ModelError(f"{path} is no ONNX file, expected one, with the suffix .onnx")
+    output = Path(f"{path.stem}.engine" if output is None else output)
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"no folder {output.parent} for the engine")
+    if output.exists() and not output.is_file():
+        raise ValueError(f"{output} is not a file, expected one for the engine, or a name that is free")
+    if output.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{output} has the suffix {output.suffix!r}, expected {', '.join(SUFFIXES)} for an engine")
+    builder.build(path, output, recipe)
+    return output

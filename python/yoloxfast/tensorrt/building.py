@@ -1,0 +1,115 @@
+"""From an ONNX file to an engine file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from yoloxfast._core import __version__
+from yoloxfast.backends.onnxruntime import OnnxRuntimeBackend
+from yoloxfast.classes import default_names, names_in
+from yoloxfast.errors import ModelError
+from yoloxfast.export.conversion import checked_graph
+from yoloxfast.export.graph import digest_of
+from yoloxfast.tensorrt.builder import Options, build_plan
+from yoloxfast.tensorrt.cache import engines_folder
+from yoloxfast.tensorrt.engine_file import replacing, write_engine
+from yoloxfast.tensorrt.library import library
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from yoloxfast.tensorrt.pycuda import Device
+    from yoloxfast.tensorrt.recipe import Recipe
+
+__all__ = ["EngineBuilder"]
+
+
+class EngineBuilder:
+    """A runtime, and the GPU that it builds for.
+
+    Parameters
+    ----------
+    runtime : {"tensorrt", "tensorrt-rtx"}
+    device : int
+        Number of the GPU. TensorRT-RTX needs none to build: its engines run on all that it supports.
+
+    Raises
+    ------
+    MissingDependencyError
+        A package is not installed.
+    EngineError
+        There is no GPU.
+    """
+
+    def __init__(self, runtime: str, device: int) -> None:
+        self._device: Device | None = None
+        if runtime == "tensorrt":
+            from yoloxfast.tensorrt.pycuda import Device
+
+            self._device = Device.numbered(device)
+        self._library = library(runtime)
+
+    def identity(self, model: Path, recipe: Recipe) -> dict[str, str]:
+        """Return what identifies an engine: where one of these differs, it is another."""
+        return {
+            "source sha256": digest_of(model),
+            "backend": self._library.name,
+            "runtime": self._library.version,
+            "gpu": self._gpu,
+            "recipe": str(recipe),
+            "yoloxfast": __version__,
+        }
+
+    def build(self, model: Path, output: Path, recipe: Recipe) -> None:
+        """Build an ONNX file into an engine file, which is replaced when all is done.
+
+        Raises
+        ------
+        ModelError
+            Not a YOLOX, or one that cannot be converted as `recipe` says, or that TensorRT cannot parse.
+        EngineError
+            TensorRT cannot build it.
+        OSError
+            The file cannot be written; that is found out before the build.
+        """
+        identity = self.identity(model, recipe)
+        source = OnnxRuntimeBackend(model)
+        source.close()
+        exported, *_ = source.input.shape
+        least, best, largest = recipe.batch or (exported,) * 3
+        is_dynamic = least != largest
+        graph = checked_graph(model, source, recipe, batch=None if is_dynamic else least)
+        names = names_in(source.metadata, source.head.num_classes) or default_names(source.head.num_classes)
+        metadata = {
+            **source.metadata,
+            "names": repr(list(names)),
+            "source": model.name,
+            **identity,
+            "precision": recipe.precision,
+            "input": "uint8" if recipe.takes_bytes else str(source.input.dtype),
+            "batch": f"{least}:{best}:{largest}" if is_dynamic else str(least),
+            "input size": "{} x {} (height x width)".format(*source.head.input_size),
+            "strides": ", ".join(map(str, source.head.strides)),
+            "classes": str(source.head.num_classes),
+        }
+        options = Options(
+            batch=(least, best, largest) if is_dynamic else None,
+            tf32=recipe.precision != "fp32",
+            workspace=recipe.workspace,
+            timings=self._timings(),
+        )
+        with replacing(output) as file:
+            plan = build_plan(self._library, self._device, graph.serialized(), options)
+            if self.identity(model, recipe) != identity:
+                raise ModelError(f"{model} has changed while it was built; build it again")
+            write_engine(file, plan, metadata)
+
+    @property
+    def _gpu(self) -> str:
+        return "any that TensorRT-RTX supports" if self._device is None else self._device.kind
+
+    def _timings(self) -> Path | None:
+        """Name the file in which TensorRT keeps how long layers take on this GPU; TensorRT-RTX measures nothing."""
+        if self._device is None:
+            return None
+        return engines_folder() / f"{self._library.version} {self._device.kind}.timings".replace(" ", "-")

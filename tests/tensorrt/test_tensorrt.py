@@ -1,0 +1,291 @@
+"""The TensorRT backend against a double that writes down every breach of the contract; not against a GPU."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import toy_network
+from golden import assert_same, options_of
+from onnx_engine import engine_of
+from specification import expected
+from tensorrt_double import forget_backend
+from yoloxfast import Detector, EngineError, MissingDependencyError, ModelError
+from yoloxfast.cli import main
+from yoloxfast.media.images import read_image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pycuda_double import World
+
+
+def test_an_engine_finds_what_the_reference_finds(
+    world: World, engine: Path, toy_model: Path, image: NDArray[np.uint8]
+) -> None:
+    with Detector(engine) as detector:
+        assert detector.backend.name == "tensorrt"
+        assert detector.input_size == toy_network.SIZE
+        for part in (image, image[:50], image[:, :30], image):
+            found = detector.detect(part)
+            assert len(found) > 0
+            assert found == expected(toy_model, part, toy_network.SIZE)
+        assert world.live
+    assert not world.live
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        {"dtype": np.float16},
+        {"batch": "batch"},
+        {"batch": 4},
+        {"input_dtype": np.uint8},
+        {"input_dtype": np.uint8, "channels_last": True},
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("world")
+def test_engines_are_taken_as_they_come(tmp_path: Path, variant: Any, image: NDArray[np.uint8]) -> None:
+    model = toy_network.build(tmp_path / "model.onnx", **variant)
+    with Detector(engine_of(model, tmp_path / "model.plan"), score_threshold=0.1) as detector:
+        found = detector.detect(image)
+        assert len(found) > 0
+        assert found == expected(model, image, toy_network.SIZE, score_threshold=0.1)
+
+
+@pytest.mark.usefixtures("world")
+def test_any_thread_may_detect(engine: Path, image: NDArray[np.uint8]) -> None:
+    images = [np.roll(image, 20 * number, axis=1) for number in range(16)]
+    with Detector(engine) as detector:
+        alone = [detector.detect(image) for image in images]
+        with ThreadPoolExecutor(8) as threads:
+            assert list(threads.map(detector.detect, images * 4)) == alone * 4
+
+
+@pytest.mark.usefixtures("world")
+def test_detections_of_eight_threads_on_coco_val_are_those_of_yolox(data: Path, tmp_path: Path) -> None:
+    photos = json.loads((data / "golden/yolox_nano_416.json").read_text())
+    engine = engine_of(data / "models/yolox_nano.onnx", tmp_path / "yolox_nano.engine")
+    with Detector(engine, **options_of("eval_0.3_0.45")) as detector, ThreadPoolExecutor(8) as threads:
+        found = threads.map(lambda name: detector.detect(read_image(data / "coco_val/images" / name)), photos)
+        for detections, golden in zip(found, photos.values(), strict=True):
+            assert_same(detections, golden["eval_0.3_0.45"], pixels=0.01, score=1e-5)
+
+
+@pytest.mark.usefixtures("world")
+def test_info_names_the_gpu_and_the_tensors(engine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(engine)]) == 0
+    lines = capsys.readouterr().out
+    with Detector(engine) as detector:
+        assert detector.backend.device == {
+            "name": "Double GPU",
+            "compute capability": "8.9",
+            "memory": "1.0 GiB",
+            "driver": "for CUDA 13.2",
+            "pycuda": "2026.1",
+            "runtime": "TensorRT 10.16.1",
+        }
+    for fact in (
+        "TensorRT 10.16.1",
+        "Double GPU, compute capability 8.9, 1.0 GiB",
+        "image (1, 3, 64, 96) float32",
+        "out0 (1, 126, 8) float32",
+    ):
+        assert fact in lines
+
+
+def peak_of(call: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.usefixtures("world")
+def test_a_call_allocates_nothing_as_large_as_an_image_or_an_output(tmp_path: Path) -> None:
+    model = toy_network.build(tmp_path / "model.onnx", size=(320, 320), num_classes=80)
+    output = 2100 * 85 * 4
+    with Detector(engine_of(model, tmp_path / "model.engine"), score_threshold=1) as detector:
+        small, large = (np.zeros((side, side, 3), np.uint8) for side in (100, 2000))
+        for image in (small, large):
+            detector.detect(image)
+        peaks = [peak_of(partial(detector.detect, image)) for image in (small, large)]
+    assert abs(peaks[1] - peaks[0]) < 50_000
+    assert max(peaks) < 1.5 * output, "the double's ONNX Runtime makes one, we none"
+
+
+def test_two_runs_may_be_in_flight(world: World, engine: Path, image: NDArray[np.uint8]) -> None:
+    with Detector(engine) as detector:
+        backend: Any = detector.backend
+        with backend.execution_context() as first, backend.execution_context() as second:
+            first.letterboxes[0](image)
+            first.submit()
+            second.letterboxes[0](image[:40])
+            second.submit()
+            outputs = [context.result().copy() for context in (first, second)]
+            for context, part, output in zip((first, second), (image, image[:40]), outputs, strict=True):
+                context.letterboxes[0](part)
+                np.testing.assert_array_equal(context.run(), output)
+    assert world.breaches == []
+
+
+def test_a_closed_detector_says_so_and_lets_calls_under_way_end(
+    world: World, engine: Path, image: NDArray[np.uint8]
+) -> None:
+    detector = Detector(engine)
+    with detector.backend.execution_context() as context:
+        detector.close()
+        context.letterboxes[0](image)
+        assert np.isfinite(context.run()).all()
+    assert not world.live
+    detector.close()
+    with pytest.raises(EngineError, match="the detector is closed"):
+        detector.detect(image)
+
+
+def test_a_detector_that_nobody_closes_is_closed_when_it_goes(world: World, engine: Path) -> None:
+    detector = Detector(engine)
+    assert world.live
+    del detector
+    gc.collect()
+    assert not world.live
+
+
+def test_what_is_still_open_at_exit_is_closed(world: World, engine: Path, image: NDArray[np.uint8]) -> None:
+    detectors = [Detector(engine) for _ in range(3)]
+    detectors[0].detect(image)
+    sys.modules["yoloxfast.tensorrt.backend"]._close_all()  # noqa: SLF001
+    assert not world.live
+
+
+@pytest.mark.parametrize("refusal", ["context", "address", "execute"])
+def test_what_the_runtime_refuses_is_an_error_in_its_words(world: World, engine: Path, refusal: str) -> None:
+    world.refuses.add(refusal)
+    words = "the double was told to refuse" if refusal == "execute" else "it gave no reason"
+    with pytest.raises(EngineError, match=f"TensorRT 10.16.1 could not .*: {words}"):
+        Detector(engine)
+
+
+def test_a_run_that_fails_harms_no_later_one(world: World, engine: Path, image: NDArray[np.uint8]) -> None:
+    with Detector(engine) as detector:
+        alone = detector.detect(image)
+        world.refuses.add("execute")
+        with pytest.raises(EngineError, match="could not run the engine"):
+            detector.detect(image[::-1])
+        world.refuses.clear()
+        assert detector.detect(image) == alone
+
+
+@pytest.mark.usefixtures("world")
+def test_an_input_outside_the_profile_is_refused(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onnx_engine.OnnxExecution.set_input_shape", lambda *_: False)
+    with pytest.raises(EngineError, match=r"TensorRT 10.16.1 could not take an input of \(1, 3, 64, 96\): it gave no"):
+        Detector(engine)
+
+
+def test_too_little_memory_says_how_much_was_asked_for(world: World, engine: Path) -> None:
+    world.memory = 10_000
+    with pytest.raises(EngineError, match=r"out of memory: 73,728 bytes were asked for image \(1, 3, 64, 96\) float32"):
+        Detector(engine)
+
+
+def test_a_file_that_is_no_engine_is_refused(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "foreign.engine"
+    path.write_bytes(b"something else")
+    with pytest.raises(ModelError, match=r"foreign.engine is no engine for TensorRT 10.16.1 on Double GPU: the plan"):
+        Detector(path)
+    assert not world.live
+
+
+@pytest.mark.usefixtures("world")
+def test_an_engine_that_is_no_yolox_is_refused(tmp_path: Path) -> None:
+    no_head = toy_network.build(tmp_path / "model.onnx", strides=(8, 16))
+    with pytest.raises(ModelError, match=r"model.engine: not a YOLOX head: found out0 \(1, 120, 8\)"):
+        Detector(engine_of(no_head, tmp_path / "model.engine"))
+    no_image = toy_network.build_tensor_input(tmp_path / "other.onnx")
+    with pytest.raises(ModelError, match=r"found x \(1, 10\) uint8; expected one input"):
+        Detector(engine_of(no_image, tmp_path / "other.engine"))
+
+
+def test_no_gpu_and_a_wrong_device_are_said(world: World, engine: Path) -> None:
+    with pytest.raises(ValueError, match="device is 1, but of NVIDIA GPUs there are 1, counted from 0"):
+        Detector(engine, device=1)
+    with pytest.raises(TypeError, match="device must be the number of a GPU, got 'cuda:0'"):
+        Detector(engine, device="cuda:0")  # type: ignore[arg-type]
+    world.refuses.add("init")
+    with pytest.raises(EngineError, match="no NVIDIA GPU can be used: cuInit failed"):
+        Detector(engine)
+
+
+@pytest.mark.usefixtures("world")
+def test_a_forked_process_is_refused(engine: Path, image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
+    with Detector(engine) as detector:
+        with monkeypatch.context() as forked:
+            forked.setattr("os.getpid", lambda: -1)
+            with pytest.raises(EngineError, match="CUDA does not survive a fork"):
+                detector.detect(image)
+        assert len(detector.detect(image)) > 0
+        with monkeypatch.context() as forked:
+            forked.setattr("os.getpid", lambda: -1)
+            detector.close()  # what the child drops at its end is the parent's
+
+
+@pytest.mark.usefixtures("world")
+def test_options_of_other_runtimes_are_refused(engine: Path, toy_model: Path) -> None:
+    with pytest.raises(ValueError, match="threads is 2, but those are threads of ONNX Runtime"):
+        Detector(engine, threads=2)
+    with pytest.raises(ValueError, match="precision is 'fp16', but an engine has that which it was built with"):
+        Detector(engine, precision="fp16")
+    with pytest.raises(ValueError, match="precision is 'fp16', but ONNX Runtime computes as the model says"):
+        Detector(toy_model, precision="fp16")
+    with pytest.raises(MissingDependencyError, match=r"tensorrt_rtx is not installed: .*yoloxfast\[tensorrt-rtx\]"):
+        Detector(engine, backend="tensorrt-rtx")
+
+
+def test_without_pycuda_it_says_what_to_install(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forget_backend()
+    monkeypatch.setitem(sys.modules, "pycuda", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'yoloxfast\[cuda\]'"):
+        Detector(engine)
+
+
+@pytest.mark.usefixtures("world")
+def test_without_tensorrt_or_its_library_it_says_so(
+    engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    with pytest.raises(MissingDependencyError, match=r"tensorrt is not installed: pip install 'yoloxfast\[tensorrt\]'"):
+        Detector(engine)
+    monkeypatch.delitem(sys.modules, "tensorrt")
+    (tmp_path / "tensorrt.py").write_text("raise ImportError('libnvinfer.so.10: cannot open shared object file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingDependencyError, match=r"tensorrt cannot be imported \(libnvinfer\.so\.10: cannot open"):
+        Detector(engine)
+
+
+def test_without_a_driver_it_says_so(engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "pycuda"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "driver.py").write_text("raise ImportError('libcuda.so.1: cannot open shared object file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    forget_backend()
+    for module in ("pycuda", "pycuda.driver"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(EngineError, match=r"no NVIDIA driver on this machine: libcuda\.so\.1"):
+        Detector(engine)
+    monkeypatch.delitem(sys.modules, "pycuda")

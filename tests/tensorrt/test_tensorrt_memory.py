@@ -1,0 +1,115 @@
+"""What errors leave of an engine on the GPU: nothing. With the double, which writes down what is freed too late."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from yoloxfast import Detector, EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pycuda_double import World
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        lambda detector, image: detector.detect(image[0]),
+        lambda detector, _: detector.detect(None),
+        lambda detector, image: detector.detect(image, score_threshold=7),
+        lambda detector, image: detector.detect(image, classes=["unicorn"]),
+    ],
+)
+def test_an_error_of_the_user_keeps_nothing(
+    world: World, engine: Path, image: NDArray[np.uint8], mistake: Callable[[Detector, Any], object]
+) -> None:
+    detector = Detector(engine)
+    with pytest.raises((TypeError, ValueError)) as kept:
+        mistake(detector, image)
+    detector.close()
+    assert kept.value.__traceback__ is not None
+    assert not world.live
+    assert world.breaches == []
+
+
+@pytest.mark.parametrize("options", [{"color": "gbr"}, {"classes": [99]}, {"iou_threshold": 7}], ids=str)
+def test_an_option_that_is_wrong_keeps_nothing(world: World, engine: Path, options: Any) -> None:
+    with pytest.raises(ValueError) as kept:  # noqa: PT011
+        Detector(engine, **options)
+    assert kept.value.__traceback__ is not None
+    assert not world.live
+    assert world.breaches == []
+
+
+def test_an_error_that_is_handled_meanwhile_keeps_its_frames(
+    world: World, engine: Path, image: NDArray[np.uint8]
+) -> None:
+    def fail(what: str) -> None:
+        raise KeyError(what)
+
+    def fail_again(detector: Detector) -> None:
+        try:
+            fail("first")
+        finally:
+            with pytest.raises(ValueError, match="got grey"):
+                detector.detect(image[0])
+
+    with Detector(engine) as detector, pytest.raises(KeyError) as first:
+        fail_again(detector)
+    assert first.traceback[-1].frame.f_locals == {"what": "first"}
+    assert world.breaches == []
+
+
+def test_what_cannot_be_freed_does_not_keep_the_rest(
+    world: World, engine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = Detector(engine)
+    with detector.backend.execution_context(), detector.backend.execution_context():
+        pass
+    stream = sys.modules["pycuda.driver"].Stream
+    synchronize, lost = stream.synchronize, [sys.modules["pycuda.driver"].LogicError("lost")]
+
+    def fail_once(self: Any) -> None:
+        if lost:
+            raise lost.pop()
+        synchronize(self)
+
+    monkeypatch.setattr(stream, "synchronize", fail_once)
+    with pytest.raises(EngineError, match="CUDA failed: lost"):
+        detector.close()
+    assert not world.live
+    assert world.breaches == []
+
+
+def test_a_run_that_nobody_waited_for_is_waited_for_when_it_is_closed(
+    world: World, engine: Path, image: NDArray[np.uint8]
+) -> None:
+    with Detector(engine) as detector:
+        backend: Any = detector.backend
+        with backend.execution_context() as context:
+            context.letterboxes[0](image)
+            context.submit()
+    assert not world.live
+
+
+def test_each_process_has_one_library(world: World) -> None:
+    from yoloxfast.tensorrt.library import library
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            libraries = set(threads.map(library, ["tensorrt"] * 64))
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(libraries) == 1
+    assert world.breaches == []
