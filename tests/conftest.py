@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ import toy_network
 import yoloxfast
 from locations import DATA
 from onnx_engine import engine_of
-from tensorrt_double import forget_backend, install
+from tensorrt_double import doubles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pycuda_double import World
+    from gpu_double import World
 
 
 @pytest.fixture(scope="session")
@@ -44,15 +43,11 @@ def toy_detector(toy_model: Path) -> Iterator[yoloxfast.Detector]:
         yield detector
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """A double of TensorRT and a GPU; at the end of the test nothing is left on it, and no rule was broken."""
-    world = install(lambda name, module: monkeypatch.setitem(sys.modules, name, module))
-    forget_backend()
-    yield world
-    gc.collect()
-    world.check()
-    forget_backend()
+@pytest.fixture(params=["pycuda", "cuda-python"])
+def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Doubles of TensorRT and of a GPU, reached first by pycuda's double, then by cuda-python's."""
+    with doubles(lambda name, module: monkeypatch.setitem(sys.modules, name, module), request.param) as world:
+        yield world
 
 
 @pytest.fixture

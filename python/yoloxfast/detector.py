@@ -65,7 +65,7 @@ class Detector:
         How TensorRT shall compute an ONNX file; "fp32" by default. See `yoloxfast.tensorrt.build_engine`.
     cuda_graphs : bool, default False
         Whether an engine is started as one CUDA graph, which spares the CPU a launch for each kernel of the network.
-        Needs cuda-python: `pip install 'yoloxfast[graphs]'`.
+        Needs cuda-python: `pip install 'yoloxfast[cuda-python]'`.
     device : int, default 0
         Number of the GPU; ONNX Runtime runs on the CPU and takes only 0.
     threads : int, optional

@@ -1,12 +1,12 @@
 """TensorRT without its network: what stands for it runs ONNX files on the host, between real streams and memory.
 
-For GPUs that TensorRT does not support: pycuda's side of the backend, and all around the network, are the real ones.
+For GPUs that TensorRT does not support: CUDA's side of the backend, and all around the network, are the real ones.
 """
 
 from __future__ import annotations
 
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from onnx_engine import ILogger, OnnxEngine, OnnxExecution, TensorIOMode, nptype
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 
 class Runtime:
@@ -31,16 +33,51 @@ class ICudaEngine(OnnxEngine):
 
 class IExecutionContext(OnnxExecution):
     def execute_async_v3(self, stream_handle: int) -> bool:
-        import pycuda.driver as cuda
-
         assert stream_handle != 0
-        cuda.Context.synchronize()
+        copies = copies_by_pycuda() if is_pycuda_there() else copies_by_cuda_python()
         feeds = {name: np.empty(shape, self.engine.dtype_of(name)) for name, shape in self.shapes.items()}
         for name, value in feeds.items():
-            cuda.memcpy_dtoh(value, self.addresses[name])
+            copies.to_host(value, self.addresses[name])
         for name, value in self.engine.run(feeds).items():
-            cuda.memcpy_htod(self.addresses[name], np.ascontiguousarray(value))
+            copies.to_device(self.addresses[name], np.ascontiguousarray(value))
         return True
+
+
+class Copies(NamedTuple):
+    """Copies that are done when the call returns."""
+
+    to_host: Callable[[NDArray[Any], int], object]
+    to_device: Callable[[int, NDArray[Any]], object]
+
+
+def is_pycuda_there() -> bool:
+    try:
+        import pycuda  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def copies_by_pycuda() -> Copies:
+    """Wait for all work, and return pycuda's copies."""
+    import pycuda.driver as cuda
+
+    cuda.Context.synchronize()
+    return Copies(cuda.memcpy_dtoh, cuda.memcpy_htod)
+
+
+def copies_by_cuda_python() -> Copies:
+    """Wait for all work, and return cuda-python's copies."""
+    from cuda.bindings import driver
+
+    def succeed(returned: tuple[Any, ...]) -> None:
+        assert returned[0] == driver.CUresult.CUDA_SUCCESS, returned
+
+    succeed(driver.cuCtxSynchronize())
+    return Copies(
+        lambda host, address: succeed(driver.cuMemcpyDtoH(host.ctypes.data, address, host.nbytes)),
+        lambda address, host: succeed(driver.cuMemcpyHtoD(address, host.ctypes.data, host.nbytes)),
+    )
 
 
 def install(set_module: Callable[[str, ModuleType], Any]) -> None:

@@ -9,8 +9,8 @@ from weakref import ref
 
 import onnx
 
-import pycuda_double as gpu
-from pycuda_double import Resource
+import gpu_double as gpu
+from gpu_double import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

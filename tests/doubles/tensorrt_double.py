@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import cuda_double
-import pycuda_double as gpu
+import gpu_double as gpu
+import pycuda_double
 import tensorrt_builder_double as builder
+from gpu_double import Resource, World, new_world
 from onnx_engine import ILogger, OnnxEngine, OnnxExecution, TensorIOMode, nptype
-from pycuda_double import Resource, World, new_world
 from tensorrt_builder_double import HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 VERSION = "10.16.1"
@@ -126,25 +129,43 @@ def forget_runtime() -> None:
 
 
 def forget_backend() -> None:
-    """Have the modules imported again that import TensorRT or CUDA."""
+    """Have the modules imported again that import TensorRT or CUDA, as a new process would."""
     forget_runtime()
-    for module in ("context", "pycuda", "cuda_graph"):
+    gpu.world.retained.clear()
+    for module in ("context", "cuda", "pycuda", "cuda_python", "cuda_graph"):
         sys.modules.pop(f"yoloxfast.tensorrt.{module}", None)
 
 
-def install(set_module: Callable[[str, ModuleType | None], None]) -> World:
-    """Put the doubles where `import` finds them, by `set_module(name, module)`, and return a new world."""
-    tensorrt, pycuda, driver = ModuleType("tensorrt"), ModuleType("pycuda"), gpu.module()
-    bindings, graphs = ModuleType("cuda.bindings"), cuda_double.module()
-    bindings.driver = graphs  # type: ignore[attr-defined]
+@contextmanager
+def doubles(set_module: Callable[[str, ModuleType | None], None], binding: str) -> Iterator[World]:
+    """Have the backend use the doubles; at the end nothing is left on the GPU, and no rule was broken."""
+    world = install(set_module, binding)
+    forget_backend()
+    yield world
+    gc.collect()
+    world.check()
+    forget_backend()
+
+
+def install(set_module: Callable[[str, ModuleType | None], None], binding: str) -> World:
+    """Put the doubles where `import` finds them, by `set_module(name, module)`, and return a new world.
+
+    cuda-python is always there, as CUDA graphs need it; pycuda unless `binding` is "cuda-python".
+    """
+    tensorrt, pycuda, driver = ModuleType("tensorrt"), ModuleType("pycuda"), pycuda_double.module()
+    cuda, bindings, cuda_driver = ModuleType("cuda"), ModuleType("cuda.bindings"), cuda_double.module()
+    cuda.bindings = bindings  # type: ignore[attr-defined]
+    bindings.driver = cuda_driver  # type: ignore[attr-defined]
+    bindings.__version__ = cuda_double.VERSION  # type: ignore[attr-defined]
     members = (ILogger, TensorIOMode, Runtime, ICudaEngine, IExecutionContext, nptype, *builder.MEMBERS)
     for member in members:
         setattr(tensorrt, member.__name__, member)
     tensorrt.__version__ = VERSION  # type: ignore[attr-defined]
     pycuda.VERSION_TEXT = "2026.1"  # type: ignore[attr-defined]
     pycuda.driver = driver  # type: ignore[attr-defined]
-    for module in (tensorrt, pycuda, driver, ModuleType("cuda"), bindings, graphs):
+    for module in (tensorrt, cuda, bindings, cuda_driver, pycuda, driver):
         set_module(module.__name__, module)
-    for name in ("tensorrt_rtx", "tensorrt_rtx_bindings"):
+    absent = ("pycuda", "pycuda.driver") if binding == "cuda-python" else ()
+    for name in ("tensorrt_rtx", "tensorrt_rtx_bindings", *absent):
         set_module(name, None)
-    return new_world()
+    return new_world(binding)

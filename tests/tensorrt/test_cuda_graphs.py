@@ -1,4 +1,4 @@
-"""CUDA graphs, with doubles of cuda-python, pycuda and TensorRT."""
+"""CUDA graphs, which always need cuda-python, with doubles of it, of pycuda and of TensorRT."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pycuda_double import World
+    from gpu_double import World
 
 
 def test_cuda_graphs_find_the_same(world: World, engine: Path, image: NDArray[np.uint8]) -> None:
@@ -58,6 +58,7 @@ def test_a_context_that_could_not_be_recorded_is_not_used_again(
             assert list(threads.map(detector.detect, [image] * 8)) == [alone] * 8
 
 
+@pytest.mark.parametrize("world", ["pycuda"], indirect=True)
 @pytest.mark.usefixtures("world")
 def test_without_cuda_python_it_says_what_to_install(
     engine: Path, toy_model: Path, monkeypatch: pytest.MonkeyPatch
@@ -65,5 +66,5 @@ def test_without_cuda_python_it_says_what_to_install(
     with pytest.raises(ValueError, match="cuda_graphs is True, but ONNX Runtime runs on the CPU"):
         Detector(toy_model, cuda_graphs=True)
     monkeypatch.setitem(sys.modules, "cuda.bindings", None)
-    with pytest.raises(MissingDependencyError, match=r"cuda-python is not installed: .*yoloxfast\[graphs\]"):
+    with pytest.raises(MissingDependencyError, match=r"cuda-python is not installed: .*yoloxfast\[cuda-python\]"):
         Detector(engine, cuda_graphs=True)

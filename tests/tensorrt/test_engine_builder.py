@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pycuda_double import World
+    from gpu_double import World
 
 
 @pytest.fixture(autouse=True)

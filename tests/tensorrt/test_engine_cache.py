@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pycuda_double import World
+    from gpu_double import World
 
 
 FP32 = "fp32 profile None"
@@ -58,12 +58,9 @@ def test_another_model_precision_version_or_gpu_is_another_engine(
     Detector(other, backend="tensorrt").close()
     Detector(other, backend="tensorrt", precision="fp16").close()
     assert world.built == [FP32, FP32, "tf32 profile None"]
-    for module, attribute, value in (
-        ("tensorrt", "__version__", "11.4.0"),
-        ("pycuda.driver", "Device.name", lambda _: "Other GPU"),
-    ):
+    for changed, attribute, value in ((sys.modules["tensorrt"], "__version__", "11.4.0"), (world, "gpu", "Other GPU")):
         forget_backend()
-        monkeypatch.setattr(f"{module}.{attribute}", value)
+        monkeypatch.setattr(changed, attribute, value)
         Detector(other, backend="tensorrt").close()
     assert world.built == [FP32, FP32, "tf32 profile None", FP32, FP32]
     assert len(engines_in(folder)) == 5

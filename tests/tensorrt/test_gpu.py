@@ -13,7 +13,7 @@ import resource
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -29,7 +29,7 @@ from average_precision import average_precision
 from golden import assert_same, options_of, report
 from locations import DEMO_GOLDEN
 from onnx_engine import engine_of
-from tensorrt_double import forget_runtime
+from tensorrt_double import doubles, forget_backend, forget_runtime
 from yoloxfast import Detector, EngineError
 from yoloxfast.demo import draw_scene
 from yoloxfast.media.images import read_image
@@ -54,6 +54,7 @@ class Machine:
     kind: str
     runtime: str
     folder: Path
+    binding: str
     is_real: bool
     is_hosted: bool
 
@@ -67,49 +68,62 @@ class Machine:
         """Bytes that are free on the GPU."""
         if not self.is_real:
             return 0
-        import pycuda.driver as cuda
+        from yoloxfast.tensorrt.cuda import Device
 
-        from yoloxfast.tensorrt.pycuda import Device
+        with Device.numbered(0, extra="tensorrt").current():
+            if self.binding == "pycuda":
+                import pycuda.driver as cuda
 
-        with Device.numbered(0).current():
-            free, _ = cuda.mem_get_info()
+                free, _ = cuda.mem_get_info()
+            else:
+                from cuda.bindings import driver
+
+                _, free, _ = driver.cuMemGetInfo()
         return int(free)
 
 
-def require_gpu() -> None:
-    try:
-        import pycuda.driver as cuda
+def use_gpu(binding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a real GPU reached that way, or skip the test."""
+    from yoloxfast.tensorrt.cuda import Device
 
-        cuda.init()
-        cuda.Device(0)
-    except Exception as error:  # noqa: BLE001
+    forget_backend()
+    if binding == "cuda-python":
+        monkeypatch.setitem(sys.modules, "pycuda", None)
+    try:
+        facts = Device.numbered(0, extra="tensorrt").facts
+    except (EngineError, ImportError) as error:
         pytest.skip(f"no GPU is at hand: {error}")
+    if binding not in facts:
+        pytest.skip(f"{binding} is not installed")
 
 
 @pytest.fixture(
     params=[
-        pytest.param(("engine", "gpu"), marks=pytest.mark.gpu),
-        pytest.param(("on the host", "gpu"), marks=pytest.mark.gpu),
-        ("engine", "double"),
-        ("on the host", "double"),
+        pytest.param((runs, on, binding), marks=[pytest.mark.gpu] if on == "gpu" else [])
+        for on in ("gpu", "double")
+        for runs in ("engine", "on the host")
+        for binding in ("pycuda", "cuda-python")
     ],
     ids=", ".join,
 )
 def machine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
-    runs, on = request.param
-    runtime = "tensorrt"
-    if on == "double":
-        request.getfixturevalue("world")
-    else:
-        require_gpu()
-    if runs == "on the host":
-        forget_runtime()
-        hosted_tensorrt.install(lambda name, module: monkeypatch.setitem(sys.modules, name, module))
-    elif on == "gpu" and find_spec("tensorrt") is None:
-        pytest.importorskip("tensorrt_rtx_bindings", reason="neither TensorRT nor TensorRT-RTX is installed")
-        runtime = "tensorrt-rtx"
-    yield Machine(f"{runs}, {on}", runtime, tmp_path, is_real=on == "gpu", is_hosted=runs == "on the host")
-    forget_runtime()
+    runs, on, binding = request.param
+    runtime, set_module = "tensorrt", partial(monkeypatch.setitem, sys.modules)
+    with ExitStack() as stack:
+        if on == "gpu":
+            use_gpu(binding, monkeypatch)
+        else:
+            stack.enter_context(doubles(set_module, binding))
+        if runs == "on the host":
+            forget_runtime()
+            hosted_tensorrt.install(set_module)
+        elif on == "gpu" and find_spec("tensorrt") is None:
+            pytest.importorskip("tensorrt_rtx_bindings", reason="neither TensorRT nor TensorRT-RTX is installed")
+            runtime = "tensorrt-rtx"
+        yield Machine(
+            ", ".join(request.param), runtime, tmp_path, binding, is_real=on == "gpu", is_hosted=runs == "on the host"
+        )
+        forget_backend()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pycuda_double import World
+    from gpu_double import World
 
 
 @pytest.mark.parametrize(
@@ -69,25 +69,33 @@ def test_an_error_that_is_handled_meanwhile_keeps_its_frames(
     assert world.breaches == []
 
 
-def test_what_cannot_be_freed_does_not_keep_the_rest(
-    world: World, engine: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    detector = Detector(engine)
-    with detector.backend.execution_context(), detector.backend.execution_context():
+def close_two_contexts(world: World, engine: Path, failing: str) -> None:
+    """Close a detector while something fails: all is freed, contexts reach nothing of it, and a kept error neither."""
+    detector = Detector(engine, cuda_graphs=True)
+    backend: Any = detector.backend
+    with backend.execution_context() as first, backend.execution_context() as second:
         pass
-    stream = sys.modules["pycuda.driver"].Stream
-    synchronize, lost = stream.synchronize, [sys.modules["pycuda.driver"].LogicError("lost")]
-
-    def fail_once(self: Any) -> None:
-        if lost:
-            raise lost.pop()
-        synchronize(self)
-
-    monkeypatch.setattr(stream, "synchronize", fail_once)
-    with pytest.raises(EngineError, match="CUDA failed: lost"):
+    world.fails_once.add(failing)
+    with pytest.raises(EngineError, match="unspecified launch failure") as kept:
         detector.close()
+    assert kept.value.__traceback__ is not None
     assert not world.live
     assert world.breaches == []
+    for context in (first, second):
+        left = [value for value in vars(context).values() if isinstance(value, (dict, list)) and value]
+        assert left == [context.outputs]
+    detector.close()
+
+
+def test_what_cannot_be_freed_does_not_keep_the_rest(world: World, engine: Path) -> None:
+    close_two_contexts(world, engine, "synchronize")
+
+
+@pytest.mark.parametrize("world", ["cuda-python"], indirect=True)
+@pytest.mark.parametrize("what", ["device memory", "page-locked memory", "a stream", "an executable graph"])
+def test_a_step_that_fails_does_not_keep_the_others(world: World, engine: Path, what: str) -> None:
+    """pycuda only warns of that."""
+    close_two_contexts(world, engine, f"free {what}")
 
 
 def test_a_run_that_nobody_waited_for_is_waited_for_when_it_is_closed(

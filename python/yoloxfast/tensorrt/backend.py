@@ -14,9 +14,9 @@ from yoloxfast.backends.tensors import Tensor, image_size, not_an_image
 from yoloxfast.errors import EngineError, ModelError
 from yoloxfast.tensorrt import BUILDERS
 from yoloxfast.tensorrt.context import Context, tensor_dtype, tensor_names
+from yoloxfast.tensorrt.cuda import Device
 from yoloxfast.tensorrt.engine_file import read_engine
 from yoloxfast.tensorrt.library import forgetting_frames, library
-from yoloxfast.tensorrt.pycuda import Device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,7 +51,7 @@ class TensorRtBackend:
             raise ModelError(f"{path} is an engine of {built_with}, not of {self.name}: leave backend out")
         if built_with not in BUILDERS:
             raise ModelError(f"{path} is an engine of {built_with}, expected one of {' or '.join(BUILDERS)}")
-        self._device = Device.numbered(device)
+        self._device = Device.numbered(device, extra=self.name)
         self._library = library(self.name)
         self._graphs = graphs
         self._lock = Lock()
@@ -102,7 +102,7 @@ class TensorRtBackend:
 
     @property
     def device(self) -> Mapping[str, str]:
-        """What it runs on: name, memory and compute capability of the GPU; versions of driver, pycuda and runtime."""
+        """What it runs on: name, memory and compute capability of the GPU; versions of driver, binding and runtime."""
         return {**self._device.facts, "runtime": self._library.version}
 
     def describe(self) -> dict[str, str]:

@@ -14,8 +14,8 @@ from yoloxfast.tensorrt.progress import Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from yoloxfast.tensorrt.cuda import Device
     from yoloxfast.tensorrt.library import Library
-    from yoloxfast.tensorrt.pycuda import Device
 
 __all__ = ["Options", "build_plan"]
 
@@ -46,7 +46,8 @@ class Options(NamedTuple):
 def build_plan(library: Library, device: Device | None, network: bytes, options: Options) -> bytes:
     """Build an ONNX graph, on a GPU unless that is None.
 
-    Ctrl-C ends it at TensorRT's next step, however often it is pressed: nothing may end the process under a builder.
+    Ctrl-C ends it at TensorRT's next step. Further presses have no effect: the process must not exit
+    during a build.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from yoloxfast.tensorrt.library import library
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from yoloxfast.tensorrt.pycuda import Device
+    from yoloxfast.tensorrt.cuda import Device
     from yoloxfast.tensorrt.recipe import Recipe
 
 __all__ = ["EngineBuilder"]
@@ -44,9 +44,9 @@ class EngineBuilder:
     def __init__(self, runtime: str, device: int) -> None:
         self._device: Device | None = None
         if runtime == "tensorrt":
-            from yoloxfast.tensorrt.pycuda import Device
+            from yoloxfast.tensorrt.cuda import Device
 
-            self._device = Device.numbered(device)
+            self._device = Device.numbered(device, extra=runtime)
         self._library = library(runtime)
 
     def identity(self, model: Path, recipe: Recipe) -> dict[str, str]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from yoloxfast.backends.tensors import Tensor
-from yoloxfast.errors import EngineError, ModelError
+from yoloxfast.errors import ModelError
 from yoloxfast.letterbox import PADDING, Letterbox
-from yoloxfast.tensorrt.pycuda import Device, cuda
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from yoloxfast.tensorrt.cuda import Device, HostArray, Memory
     from yoloxfast.tensorrt.cuda_graph import Graph
     from yoloxfast.tensorrt.library import Library
 
@@ -33,14 +33,14 @@ class Context:
         self, library: Library, device: Device, engine: Any, network_input: Tensor, wanted: str | None = None
     ) -> None:
         self._library, self._device, self._input, self._wanted = library, device, network_input, wanted
-        self._memory: dict[str, Any] = {}
-        self._host: dict[str, NDArray[Any]] = {}
+        self._memory: dict[str, Memory] = {}
+        self._host: dict[str, HostArray] = {}
         self.letterboxes: list[Letterbox] = []
         self._stream: Any = None
         self._execution: Any = None
         self._graph: Graph | None = None
         try:
-            self._stream = cuda.Stream()
+            self._stream = device.stream()
             self._execution = library.checked(engine.create_execution_context(), "make an execution context")
             shape = network_input.shape
             library.checked(self._execution.set_input_shape(network_input.name, shape), f"take an input of {shape}")
@@ -51,18 +51,14 @@ class Context:
         except BaseException:
             self.free()
             raise
-        self.letterboxes += [Letterbox(image) for image in self._host[network_input.name]]
+        self.letterboxes += [Letterbox(image) for image in self._host[network_input.name].array]
 
     def _allocate(self, tensor: Tensor) -> None:
         size = max(1, int(np.prod(tensor.shape)) * tensor.dtype.itemsize)
-        try:
-            self._memory[tensor.name] = cuda.mem_alloc(size)
-            if tensor == self._input or self._wanted in (None, tensor.name):
-                self._host[tensor.name] = cuda.pagelocked_empty(tensor.shape, tensor.dtype)
-        except cuda.MemoryError as error:
-            raise EngineError(f"out of memory: {size:,} bytes were asked for {tensor}: {error}") from error
-        address = int(self._memory[tensor.name])
-        self._library.checked(self._execution.set_tensor_address(tensor.name, address), f"place {tensor}")
+        memory = self._memory[tensor.name] = self._device.allocate(size, tensor)
+        if tensor == self._input or self._wanted in (None, tensor.name):
+            self._host[tensor.name] = self._device.page_locked(tensor.shape, tensor.dtype, tensor)
+        self._library.checked(self._execution.set_tensor_address(tensor.name, memory.address), f"place {tensor}")
 
     def clear(self) -> None:
         """Write images that say nothing into the input, to try the network on."""
@@ -95,17 +91,18 @@ class Context:
 
     def _enqueue(self) -> None:
         name = self._input.name
-        cuda.memcpy_htod_async(self._memory[name], self._host[name], self._stream)
+        self._stream.copy_to_device(self._memory[name].address, self._host[name].array)
         self._library.checked(self._execution.execute_async_v3(self._stream.handle), "run the engine")
         for name in self.outputs:
             if name in self._host:
-                cuda.memcpy_dtoh_async(self._host[name], self._memory[name], self._stream)
+                self._stream.copy_to_host(self._host[name].array, self._memory[name].address)
 
     def result(self) -> NDArray[Any]:
         """Wait for the run; return its output, which the next one overwrites."""
         with self._device.current():
             self._stream.synchronize()
-        return self._host[self._wanted or next(iter(self.outputs))]
+        output: NDArray[Any] = self._host[self._wanted or next(iter(self.outputs))].array
+        return output
 
     def run(self) -> NDArray[Any]:
         """Run the engine; what it returns is overwritten by the next run."""
@@ -115,30 +112,30 @@ class Context:
     def run_all(self) -> dict[str, NDArray[Any]]:
         """Run the engine; return copies of all outputs."""
         self.run()
-        return {name: self._host[name].copy() for name in self.outputs}
+        return {name: self._host[name].array.copy() for name in self.outputs}
 
     def free(self) -> None:
-        """Free what it holds, in the order that TensorRT asks for, all of it; its device must be current.
+        """Free all that it holds, in the order that TensorRT asks for; its device must be current.
 
-        An error that somebody keeps also keeps what was called back: that may not be the stream, which is freed when
-        nothing refers to it.
+        If one step fails, the others are done nevertheless, and the error is raised at the end.
         """
         with ExitStack() as last_first:
+            if self._stream is not None:
+                last_first.callback(self._stream.free)
             last_first.callback(self._forget)
             for memory in self._memory.values():
                 last_first.callback(memory.free)
-            last_first.callback(self._host.clear)
+            for host in self._host.values():
+                last_first.callback(host.free)
             last_first.callback(self.letterboxes.clear)
             if self._graph is not None:
                 last_first.callback(self._graph.free)
-            last_first.callback(self._wait)
-
-    def _wait(self) -> None:
-        if self._stream is not None:
-            self._stream.synchronize()
+            if self._stream is not None:
+                last_first.callback(self._stream.synchronize)
 
     def _forget(self) -> None:
         self._memory.clear()
+        self._host.clear()
         self._graph = None
         self._execution = None
         self._stream = None

@@ -1,29 +1,30 @@
-"""CUDA graphs by cuda-python, which no other file imports: pycuda has none."""
+"""CUDA graphs, which pycuda does not have: they need cuda-python also where pycuda does the rest."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from yoloxfast.errors import EngineError, missing
 
 try:
-    from cuda.bindings import driver
+    from yoloxfast.tensorrt.cuda_python import Error, driver, value_of
 except ImportError as error:
-    raise missing("cuda-python", error, extra="graphs") from error
+    raise missing("cuda-python", error, extra="cuda-python") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Graph"]
 
 
 class Graph:
-    """Work on a stream, recorded once, started at once: a launch instead of one for each kernel and copy.
+    """Work on a stream, recorded once and started as a whole: one launch instead of one for each kernel and copy.
 
     Parameters
     ----------
     stream : int
-        The stream's handle; nothing must be under way on it.
+        The stream's handle; nothing may be unfinished on it.
     work : callable
         Puts the work on the stream, and does nothing else that CUDA does not allow meanwhile.
 
@@ -36,32 +37,35 @@ class Graph:
     def __init__(self, stream: int, work: Callable[[], None]) -> None:
         self._stream = driver.CUstream(stream)
         mode = driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
-        _checked(driver.cuStreamBeginCapture(self._stream, mode))
+        with _explained():
+            value_of(driver.cuStreamBeginCapture(self._stream, mode))
         try:
             work()
         except BaseException:
-            error, graph = driver.cuStreamEndCapture(self._stream)
-            if error == driver.CUresult.CUDA_SUCCESS:
-                driver.cuGraphDestroy(graph)
+            with suppress(Error):
+                value_of(driver.cuGraphDestroy(value_of(driver.cuStreamEndCapture(self._stream))))
             raise
-        graph = _checked(driver.cuStreamEndCapture(self._stream))
-        try:
-            self._executable = _checked(driver.cuGraphInstantiate(graph, 0))
-        finally:
-            _checked(driver.cuGraphDestroy(graph))
+        with _explained():
+            graph = value_of(driver.cuStreamEndCapture(self._stream))
+            try:
+                self._executable = value_of(driver.cuGraphInstantiate(graph, 0))
+            finally:
+                value_of(driver.cuGraphDestroy(graph))
 
     def launch(self) -> None:
         """Start the work."""
-        _checked(driver.cuGraphLaunch(self._executable, self._stream))
+        with _explained():
+            value_of(driver.cuGraphLaunch(self._executable, self._stream))
 
     def free(self) -> None:
-        """Free it; nothing of it must be under way."""
-        _checked(driver.cuGraphExecDestroy(self._executable))
+        """Free it; none of its work may be unfinished."""
+        with _explained():
+            value_of(driver.cuGraphExecDestroy(self._executable))
 
 
-def _checked(returned: tuple[Any, ...]) -> Any:
-    """Return what a call gave, without the error that comes first."""
-    error, *values = returned
-    if error != driver.CUresult.CUDA_SUCCESS:
-        raise EngineError(f"CUDA graphs cannot be used here: {error.name}; leave cuda_graphs out")
-    return values[0] if values else None
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except Error as error:
+        raise EngineError(f"CUDA graphs cannot be used here: {error}; leave cuda_graphs out") from error

@@ -93,7 +93,7 @@ def _import_runtime(name: str) -> Any:
 
 @contextmanager
 def forgetting_frames() -> Iterator[None]:
-    """Let an error take none of TensorRT's and CUDA's objects along, to be freed with it when no device is current."""
+    """Clear a raised error's frames so that it keeps no TensorRT or CUDA object alive."""
     from_outside = sys.exc_info()[1]
     try:
         yield

@@ -1,104 +1,107 @@
-"""CUDA by pycuda, which no other file imports.
-
-It is used as PyTorch, CuPy and TensorRT itself use it: the primary context of a device, retained once per process and
-pushed around every call, on whichever thread.
-"""
+"""CUDA by pycuda, which no other file imports."""
 
 from __future__ import annotations
 
-import operator
-import os
-from contextlib import contextmanager
-from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from yoloxfast.errors import EngineError, missing
-
-try:
-    import pycuda
-    import pycuda.driver as cuda
-except ImportError as error:
-    if "libcuda" in str(error):
-        raise EngineError(f"no NVIDIA driver on this machine: {error}") from error
-    raise missing("pycuda", error, extra="cuda") from error
+import pycuda
+import pycuda.driver as cuda
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import numpy as np
+    from numpy.typing import NDArray
 
-__all__ = ["Device", "cuda"]
+__all__ = ["NAME", "VERSION", "Error", "OutOfMemoryError", "device_count", "driver_version", "gpu", "init"]
+
+NAME = "pycuda"
+VERSION: str = pycuda.VERSION_TEXT
+
+Error: type[Exception] = cuda.Error
+OutOfMemoryError: type[Exception] = cuda.MemoryError
+
+init = cuda.init
+device_count = cuda.Device.count
+driver_version = cuda.get_driver_version
 
 
-class Device:
-    """A GPU and its primary context, retained once per process.
+class Memory:
+    """Memory of a GPU."""
 
-    Memory that is freed under another retained object, even of the same context, leaks.
-    """
+    def __init__(self, size: int) -> None:
+        self._allocation = cuda.mem_alloc(size)
+        self.address = int(self._allocation)
 
-    _known: dict[int, Device] = {}  # noqa: RUF012
-    _lock = Lock()
+    def free(self) -> None:
+        """Free it."""
+        self._allocation.free()
+
+
+class HostArray:
+    """An array in page-locked memory."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.array: NDArray[Any] = cuda.pagelocked_empty(shape, dtype)
+
+    def free(self) -> None:
+        """Free it, also if views of it are left."""
+        allocation: Any = self.array.base
+        del self.array
+        allocation.free()
+
+
+class Stream:
+    """A stream."""
+
+    def __init__(self) -> None:
+        self._stream = cuda.Stream()
+        self.handle: int = self._stream.handle
+
+    def copy_to_device(self, address: int, source: NDArray[Any]) -> None:
+        """Copy an array to a GPU."""
+        cuda.memcpy_htod_async(address, source, self._stream)
+
+    def copy_to_host(self, target: NDArray[Any], address: int) -> None:
+        """Fill an array from a GPU."""
+        cuda.memcpy_dtoh_async(target, address, self._stream)
+
+    def synchronize(self) -> None:
+        """Wait for its work."""
+        self._stream.synchronize()
+
+    def free(self) -> None:
+        """Free it: pycuda does when nothing refers to it any more, and nothing but this object ever did."""
+        del self._stream
+
+
+class Gpu:
+    """A GPU and its primary context."""
 
     def __init__(self, number: int) -> None:
         device = cuda.Device(number)
-        self.process = os.getpid()
         self.name: str = device.name()
         self.memory: int = device.total_memory()
-        self.compute_capability = "{}.{}".format(*device.compute_capability())
+        self.compute_capability: tuple[int, int] = device.compute_capability()
         self._context = device.retain_primary_context()
 
-    @classmethod
-    def numbered(cls, number: int) -> Device:
-        """Return the GPU of that number, always the same object."""
-        try:
-            number = operator.index(number)
-        except TypeError:
-            raise TypeError(f"device must be the number of a GPU, got {number!r}") from None
-        with cls._lock:
-            if number not in cls._known:
-                try:
-                    cuda.init()
-                    count = cuda.Device.count()
-                    if count == 0:
-                        raise EngineError("no NVIDIA GPU can be used: the driver finds none")
-                    if number not in range(count):
-                        raise ValueError(f"device is {number}, but of NVIDIA GPUs there are {count}, counted from 0")
-                    cls._known[number] = cls(number)
-                except cuda.Error as error:
-                    raise EngineError(f"no NVIDIA GPU can be used: {error}") from error
-            return cls._known[number]
+    def push(self) -> None:
+        """Make its context current."""
+        self._context.push()
 
-    @contextmanager
-    def current(self) -> Iterator[None]:
-        """Make its context that of this thread."""
-        if os.getpid() != self.process:
-            raise EngineError(
-                "CUDA does not survive a fork, and this process was forked from one that used it: start processes by"
-                " 'spawn', or make the detector in this one"
-            )
-        try:
-            self._context.push()
-            try:
-                yield
-            finally:
-                cuda.Context.pop()
-        except cuda.Error as error:
-            raise EngineError(f"CUDA failed: {error}") from error
+    def pop(self) -> None:
+        """Make current what was before."""
+        cuda.Context.pop()
 
-    @property
-    def kind(self) -> str:
-        """What an engine is built for."""
-        return f"{self.name}, compute capability {self.compute_capability}"
+    def stream(self) -> Stream:
+        """Make a stream."""
+        return Stream()
 
-    @property
-    def facts(self) -> dict[str, str]:
-        """Facts for reports."""
-        major, minor = divmod(cuda.get_driver_version() // 10, 100)
-        return {
-            "name": self.name,
-            "compute capability": self.compute_capability,
-            "memory": f"{self.memory / 2**30:.1f} GiB",
-            "driver": f"for CUDA {major}.{minor}",
-            "pycuda": pycuda.VERSION_TEXT,
-        }
+    def allocate(self, size: int) -> Memory:
+        """Allocate bytes."""
+        return Memory(size)
 
-    def __str__(self) -> str:
-        return ", ".join((self.kind, self.facts["memory"]))
+    def page_locked(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> HostArray:
+        """Allocate an array."""
+        return HostArray(shape, dtype)
+
+
+gpu = Gpu
