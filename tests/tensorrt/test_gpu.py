@@ -29,6 +29,7 @@ from average_precision import average_precision
 from golden import assert_same, options_of, report
 from locations import DEMO_GOLDEN
 from onnx_engine import engine_of
+from real_gpu import free_memory, use_gpu
 from tensorrt_double import doubles, forget_backend, forget_runtime
 from yoloxfast import Detector, EngineError
 from yoloxfast.demo import draw_scene
@@ -66,35 +67,7 @@ class Machine:
 
     def free_memory(self) -> int:
         """Bytes that are free on the GPU."""
-        if not self.is_real:
-            return 0
-        from yoloxfast.tensorrt.cuda import Device
-
-        with Device.numbered(0, extra="tensorrt").current():
-            if self.binding == "pycuda":
-                import pycuda.driver as cuda
-
-                free, _ = cuda.mem_get_info()
-            else:
-                from cuda.bindings import driver
-
-                _, free, _ = driver.cuMemGetInfo()
-        return int(free)
-
-
-def use_gpu(binding: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a real GPU reached that way, or skip the test."""
-    from yoloxfast.tensorrt.cuda import Device
-
-    forget_backend()
-    if binding == "cuda-python":
-        monkeypatch.setitem(sys.modules, "pycuda", None)
-    try:
-        facts = Device.numbered(0, extra="tensorrt").facts
-    except (EngineError, ImportError) as error:
-        pytest.skip(f"no GPU is at hand: {error}")
-    if binding not in facts:
-        pytest.skip(f"{binding} is not installed")
+        return free_memory(self.binding) if self.is_real else 0
 
 
 @pytest.fixture(
