@@ -28,7 +28,7 @@ class Options(NamedTuple):
     Attributes
     ----------
     batch : (int, int, int), optional
-        Least, best and largest batch, if that of the graph is dynamic.
+        Least, best and largest batch, if the graph's batch is dynamic.
     tf32 : bool
         Whether convolutions of float32 may round their input to TF32, which has the 10 bits of float16.
     workspace : float, optional

@@ -101,8 +101,7 @@ class Context:
         """Wait for the run; return its output, which the next one overwrites."""
         with self._device.current():
             self._stream.synchronize()
-        output: NDArray[Any] = self._host[self._wanted or next(iter(self.outputs))].array
-        return output
+        return self._host[self._wanted or next(iter(self.outputs))].array
 
     def run(self) -> NDArray[Any]:
         """Run the engine; what it returns is overwritten by the next run."""
@@ -159,7 +158,7 @@ def tensor_names(engine: Any, mode: Any) -> list[str]:
 
 
 def tensor_dtype(engine: Any, trt: Any, name: str) -> np.dtype[Any] | None:
-    """Return the dtype of a tensor; None if NumPy has none such."""
+    """Return the dtype of a tensor; None if NumPy does not have it."""
     try:
         dtype: np.dtype[Any] = np.dtype(trt.nptype(engine.get_tensor_dtype(name)))
     except TypeError:

@@ -69,7 +69,7 @@ class Stream:
         self._stream.synchronize()
 
     def free(self) -> None:
-        """Free it: pycuda does when nothing refers to it any more, and nothing but this object ever did."""
+        """Free it: pycuda frees a stream when nothing refers to it, and only this object does."""
         del self._stream
 
 
