@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from yoloxfast._core import __version__
+from yoloxfast.classes import ALL_CLASSES
 from yoloxfast.detections import Detection, Detections
 from yoloxfast.detector import Detector
 from yoloxfast.errors import EngineError, MissingDependencyError, ModelError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 __all__ = [
+    "ALL_CLASSES",
     "Detection",
     "Detections",
     "Detector",

@@ -4,38 +4,32 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BOX_COLUMNS", "LEVEL", "SCORE_LIMIT", "PostProcessor", "__version__", "count_anchors", "letterbox", "nms"]
+__all__ = [
+    "BOX_COLUMNS",
+    "LEVEL",
+    "MAX_SIDE",
+    "PADDING",
+    "SCORE_LIMIT",
+    "Options",
+    "Plans",
+    "PostProcessor",
+    "__version__",
+    "count_anchors",
+    "letterbox",
+    "nms",
+]
 
 BOX_COLUMNS: int
 LEVEL: str
+MAX_SIDE: int
+PADDING: int
 SCORE_LIMIT: float
 __version__: str
 
+# letterbox.rs
 @final
-class PostProcessor:
-    def __new__(cls, height: int, width: int, num_classes: int, strides: Sequence[int]) -> PostProcessor: ...
-    def decode(self, raw: NDArray[Any]) -> NDArray[np.float32]: ...
-    def run(
-        self,
-        raw: NDArray[Any],
-        scale: float,
-        score_threshold: float,
-        iou_threshold: float,
-        class_agnostic: bool,
-        class_ids: Sequence[int] | None,
-        max_detections: int | None,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]: ...
-    def run_batch(
-        self,
-        raw: NDArray[Any],
-        scales: Iterable[float] | None,
-        score_threshold: float,
-        iou_threshold: float,
-        class_agnostic: bool,
-        class_ids: Sequence[int] | None,
-        max_detections: int | None,
-        threads: int,
-    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]]: ...
+class Plans:
+    def __new__(cls) -> Plans: ...
 
 def letterbox(
     images: Sequence[NDArray[np.uint8]],
@@ -45,11 +39,42 @@ def letterbox(
     legacy: bool,
     border: bool,
     threads: int,
+    plans: Plans | None,
 ) -> list[float]: ...
-def count_anchors(height: int, width: int, strides: Sequence[int]) -> int: ...
+
+# nms.rs
 def nms(
     boxes: NDArray[np.float32],
     scores: NDArray[np.float32],
     class_ids: NDArray[np.int64] | None,
     iou_threshold: float,
 ) -> NDArray[np.int64]: ...
+
+# postprocess.rs
+def count_anchors(height: int, width: int, strides: Sequence[int]) -> int: ...
+
+@final
+class Options:
+    def __new__(
+        cls,
+        num_classes: int,
+        score_threshold: float,
+        iou_threshold: float,
+        class_agnostic: bool,
+        class_ids: Sequence[int] | None,
+        max_detections: int | None,
+    ) -> Options: ...
+
+@final
+class PostProcessor:
+    def __new__(cls, height: int, width: int, num_classes: int, strides: Sequence[int]) -> PostProcessor: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __reduce__(self) -> tuple[type[PostProcessor], tuple[int, int, int, list[int]]]: ...
+    def decode(self, raw: NDArray[Any]) -> NDArray[np.float32]: ...
+    def run(
+        self, raw: NDArray[Any], scale: float, options: Options
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]: ...
+    def run_batch(
+        self, raw: NDArray[Any], scales: Iterable[float] | None, options: Options, threads: int
+    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]]: ...

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-_LARGEST_SIDE = 2**20
-_MOST_PIXELS = 2**30
+from yoloxfast._core import MAX_SIDE
+
+_MAX_PIXELS = 2**30
 
 __all__ = ["check_image", "checked_size"]
 
@@ -31,7 +32,7 @@ def check_image(image: Any, name: str = "image") -> None:
     if image.size == 0:
         raise ValueError(f"{name} is empty: {image.shape}")
     height, width, _ = image.shape
-    if max(height, width) > _LARGEST_SIDE or height * width > _MOST_PIXELS:
+    if max(height, width) > MAX_SIDE or height * width > _MAX_PIXELS:
         raise ValueError(f"{name} is too large for OpenCV, 2**20 a side and 2**30 pixels: {image.shape}")
 
 

@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
     from typing import SupportsIndex, TypeAlias
 
-    Classes: TypeAlias = SupportsIndex | str | Iterable[SupportsIndex | str]
-    """One class or several, by id or name."""
+    Classes: TypeAlias = SupportsIndex | str | Iterable[SupportsIndex | str] | "AllClasses"
+    """One class or several, by id or name, or `ALL_CLASSES`."""
 
     Names: TypeAlias = Sequence[str] | Mapping[int, str]
     """Names of all classes, in order or by id."""
 
-__all__ = ["COCO_CATEGORY_IDS", "COCO_NAMES", "checked_names", "default_names", "names_in", "resolve_classes"]
+__all__ = [
+    "ALL_CLASSES",
+    "COCO_CATEGORY_IDS",
+    "COCO_NAMES",
+    "AllClasses",
+    "checked_names",
+    "default_names",
+    "names_in",
+    "resolve_classes",
+]
+
+
+class AllClasses(Enum):
+    """The type of `ALL_CLASSES`."""
+
+    ALL_CLASSES = "all classes"
+
+    def __repr__(self) -> str:
+        return f"yoloxfast.{self.name}"
+
+
+ALL_CLASSES: Final = AllClasses.ALL_CLASSES
+"""As `classes`: no restriction, also where a detector has one of its own. An empty list means no class."""
 
 COCO_NAMES = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
@@ -67,8 +90,8 @@ def names_in(metadata: Mapping[str, str], num_classes: int) -> tuple[str, ...] |
         return None
 
 
-def resolve_classes(classes: Classes, names: Sequence[str]) -> list[int]:
-    """Turn class ids and names, in any mixture, into ids.
+def resolve_classes(classes: Classes | None, names: Sequence[str]) -> list[int] | None:
+    """Turn class ids and names, in any mixture, into ids; None and `ALL_CLASSES` into None, which means no restriction.
 
     Raises
     ------
@@ -77,6 +100,8 @@ def resolve_classes(classes: Classes, names: Sequence[str]) -> list[int]:
     TypeError
         Something that is neither.
     """
+    if classes is None or classes is ALL_CLASSES:
+        return None
     if isinstance(classes, (int, np.integer, str)):
         return _class_ids(classes, names)
     if isinstance(classes, bytes) or not isinstance(classes, Iterable):

@@ -145,7 +145,7 @@ class Detector:
                 names = names_in(self.backend.metadata, head.num_classes)
             self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names)
             self.names = self._post.names
-            self._classes = None if classes is None else resolve_classes(classes, self.names)
+            self._classes = resolve_classes(classes, self.names)
             self._check_options()
         except BaseException:
             self.close()

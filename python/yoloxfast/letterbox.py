@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 
     Color = Literal["bgr", "rgb"]
 
-_LARGEST_SIDE = 2**20
-
-__all__ = ["PADDING", "Letterbox", "letterbox", "letterbox_batch"]
-
-PADDING = 114
-"""Grey level of the border, in all three channels."""
+__all__ = ["Letterbox", "check_colors", "letterbox", "letterbox_batch"]
 
 
 def letterbox(
@@ -146,8 +141,8 @@ def letterbox_batch(
 class Letterbox:
     """One image of a network's input that images are written into again and again.
 
-    The border is written once for each size of images, not with each image: nobody else may write into `out`. Threads
-    take turns.
+    The border is written once for each size of images, not with each image: nobody else may write into `out`. How to
+    resize images of a size is computed once, for the last few sizes. Threads take turns.
 
     Parameters
     ----------
@@ -185,6 +180,7 @@ class Letterbox:
         self._size = (height, width)
         self._batch = np.asarray(out)[None]
         self._bordered_for: object = None
+        self._plans = _core.Plans()
         self._turn = Lock()
 
     @property
@@ -211,7 +207,9 @@ class Letterbox:
         with self._turn:
             border = self._bordered_for != image_and_border
             self._bordered_for = None
-            [scale] = _fill([image], self._batch, self._interleaved, color, legacy, threads, border=border)
+            [scale] = _fill(
+                [image], self._batch, self._interleaved, color, legacy, threads, border=border, plans=self._plans
+            )
             self._bordered_for = image_and_border
         return scale
 
@@ -225,20 +223,26 @@ def _fill(
     threads: int,
     *,
     border: bool = True,
+    plans: _core.Plans | None = None,
 ) -> list[float]:
     """Write the letterbox of each image into `out`; the images have been checked, and shape and dtype of `out`."""
     images = [_readable(image, out, name) for image, name in zip(images, _names(images), strict=True)]
-    if not isinstance(color, str) or color not in ("bgr", "rgb"):
-        raise ValueError(f"color is {color!r}, expected 'bgr' or 'rgb'")
-    if legacy and out.dtype == np.uint8:
-        raise ValueError("uint8 cannot hold legacy values, which are fractions: expected float32 or float16")
-    options = (interleaved, (color == "rgb") != bool(legacy), bool(legacy), border, threads)
+    check_colors(color, out.dtype, legacy=legacy)
+    options = (interleaved, (color == "rgb") != bool(legacy), bool(legacy), border, threads, plans)
     if out.flags.c_contiguous and out.flags.aligned:
         return _core.letterbox(images, out, *options)
     dense = np.empty(out.shape, out.dtype)
     scales = _core.letterbox(images, dense, *options)
     out[...] = dense
     return scales
+
+
+def check_colors(color: Any, dtype: np.dtype[Any], *, legacy: bool) -> None:
+    """Raise `ValueError` unless these are an order of channels, and values that an input of that dtype can hold."""
+    if not isinstance(color, str) or color not in ("bgr", "rgb"):
+        raise ValueError(f"color is {color!r}, expected 'bgr' or 'rgb'")
+    if legacy and dtype == np.uint8:
+        raise ValueError("uint8 cannot hold legacy values, which are fractions: expected float32 or float16")
 
 
 def _names(images: list[NDArray[Any]]) -> list[str]:
@@ -259,8 +263,8 @@ def _readable(image: NDArray[Any], out: NDArray[Any], name: str) -> NDArray[Any]
 
 def _checked_size(size: Any) -> tuple[int, int]:
     height, width = checked_size(size)
-    if max(height, width) > _LARGEST_SIDE:
-        raise ValueError(f"size is {height}x{width} (height x width), expected sides from 1 to {_LARGEST_SIDE}")
+    if max(height, width) > _core.MAX_SIDE:
+        raise ValueError(f"size is {height}x{width} (height x width), expected sides from 1 to {_core.MAX_SIDE}")
     return height, width
 
 

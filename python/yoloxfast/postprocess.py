@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from yoloxfast import _core
+from yoloxfast._core import Options
 from yoloxfast.arguments import checked_size
 from yoloxfast.classes import checked_names, default_names, resolve_classes
 from yoloxfast.detections import unchecked
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from yoloxfast.classes import Classes, Names
     from yoloxfast.detections import Detections
 
-__all__ = ["PostProcessor"]
+__all__ = ["Options", "PostProcessor"]
 
 
 class PostProcessor:
     """Turns raw outputs of one model into detections. Computes grid and strides once; any thread may use it.
+
+    Two are equal if they are for the same model and have the same names. They can be pickled.
 
     Parameters
     ----------
@@ -36,6 +39,7 @@ class PostProcessor:
 
     Attributes
     ----------
+    num_classes : int
     names : tuple of str
         Names of the classes.
 
@@ -55,6 +59,12 @@ class PostProcessor:
     >>> (raw,) = session.run(None, {"images": tensor[None]})
     >>> post(raw[0], scale=scale)
     <2 Detections: person 0.91, car 0.84>
+
+    A loop validates its options once:
+
+    >>> options = post.options(score_threshold=0.5, classes=["person", "car"])
+    >>> for raw, scale in outputs:
+    ...     result = post.run(raw, scale, options)
     """
 
     def __init__(
@@ -68,6 +78,15 @@ class PostProcessor:
         height, width = checked_size(input_size)
         self._core = _core.PostProcessor(height, width, num_classes, strides)
         self.names = default_names(num_classes) if names is None else checked_names(names, num_classes)
+        self.num_classes = len(self.names)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PostProcessor):
+            return NotImplemented
+        return self._core == other._core and self.names == other.names
+
+    def __hash__(self) -> int:
+        return hash(self._core)
 
     def decode(self, raw: NDArray[Any]) -> NDArray[np.float32]:
         """Decode every row of a raw output into a new array.
@@ -92,6 +111,109 @@ class PostProcessor:
         """
         return self._core.decode(raw)
 
+    def options(
+        self,
+        *,
+        score_threshold: float = 0.25,
+        iou_threshold: float = 0.45,
+        class_agnostic: bool = False,
+        classes: Classes | None = None,
+        max_detections: int | None = None,
+    ) -> Options:
+        """Validate what counts as a detection, once for many calls of `run` and `run_batch`.
+
+        Parameters
+        ----------
+        score_threshold : float, default 0.25
+            Least objectness times class score, 0 to 1.
+        iou_threshold : float, default 0.45
+            A box is suppressed if its IoU with a better one is above, 0 to 1.
+        class_agnostic : bool, default False
+            Whether boxes of different classes suppress one another.
+        classes : ids or names, optional
+            Keep only anchors whose best class is one of these; the others suppress nothing. None and
+            `yoloxfast.ALL_CLASSES`: all. An empty list: none.
+        max_detections : int, optional
+            Keep only this many of the best.
+
+        Returns
+        -------
+        Options
+            Immutable. Any post-processor with as many classes takes them; `classes` has been turned into ids.
+
+        Raises
+        ------
+        TypeError
+            A threshold that is not a number, a class that is neither id nor name, or `max_detections` is not an int.
+        ValueError
+            An option out of range; an unknown class.
+        """
+        class_ids = resolve_classes(classes, self.names)
+        return Options(self.num_classes, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)
+
+    def run(self, raw: NDArray[Any], scale: float, options: Options) -> Detections:
+        """Find the detections of one image, as YOLOX's evaluator does (`yolox/utils/boxes.py`, `postprocess`).
+
+        An anchor is a candidate if objectness times its best class score is at least the score threshold. Candidates
+        that overlap a better one of the same class with an IoU above the IoU threshold are suppressed. An anchor with a
+        value that is not finite is not a candidate. Equal scores: the lower anchor first.
+
+        Parameters
+        ----------
+        raw : ndarray of float32 or float16, (anchors, 5 + classes)
+            As exported without `--decode_in_inference`: boxes not decoded, sigmoid applied to the scores. It is left
+            as it is.
+        scale : float
+            Network pixels per image pixel, as `letterbox` returned it.
+        options : Options
+            What `options()` returned.
+
+        Returns
+        -------
+        Detections
+            Best score first, boxes in image pixels.
+
+        Raises
+        ------
+        TypeError
+            `raw` is not an array, or of another dtype; `scale` is not a number; `options` are not `Options`.
+        ValueError
+            Another number of anchors or columns than the model has; a scale that is not positive; options for another
+            number of classes.
+        ModelError
+            A candidate with a score above 1.0625: the network does not end in a sigmoid.
+        """
+        xyxy, scores, class_ids = self._core.run(raw, scale, options)
+        return unchecked(xyxy, scores, class_ids, self.names)
+
+    def run_batch(
+        self, raw: NDArray[Any], scales: Iterable[float] | None, options: Options, *, threads: int = 1
+    ) -> list[Detections]:
+        """Find the detections of each image of a batch, in one call.
+
+        Parameters
+        ----------
+        raw : ndarray of float32 or float16, (batch, anchors, 5 + classes)
+            As for one image.
+        scales : iterable of float, or None
+            Network pixels per image pixel of each image; None: 1.0 for each.
+        options : Options
+            What `options()` returned.
+        threads : int, default 1
+            Threads that share the images, 1 to 1024; this one is the first of them.
+
+        Returns
+        -------
+        list of Detections
+            What `run` gives for each image, in order.
+
+        Raises
+        ------
+        TypeError, ValueError, ModelError
+            As for one image; also if there is not one scale per image.
+        """
+        return [unchecked(*found, self.names) for found in self._core.run_batch(raw, scales, options, threads)]
+
     def __call__(
         self,
         raw: NDArray[Any],
@@ -103,27 +225,16 @@ class PostProcessor:
         classes: Classes | None = None,
         max_detections: int | None = None,
     ) -> Detections:
-        """Find the detections of one image, as YOLOX's evaluator does (`yolox/utils/boxes.py`, `postprocess`).
-
-        An anchor is a candidate if objectness times its best class score is at least `score_threshold`. Candidates that
-        overlap a better one of the same class with an IoU above `iou_threshold` are suppressed. An anchor with a value
-        that is not finite is no candidate. Equal scores: the lower anchor first.
+        """Find the detections of one image: `run` with the `options` given here.
 
         Parameters
         ----------
         raw : ndarray of float32 or float16, (anchors, 5 + classes)
-            As exported without `--decode_in_inference`: boxes not decoded, sigmoid applied to the scores. It is left
-            as it is.
+            As for `run`.
         scale : float, default 1.0
             Network pixels per image pixel, as `letterbox` returned it.
-        score_threshold, iou_threshold : float, default 0.25 and 0.45
-            From 0 to 1.
-        class_agnostic : bool, default False
-            Whether boxes of different classes suppress one another.
-        classes : ids or names, optional
-            Keep only anchors whose best class is one of these; the others suppress nothing.
-        max_detections : int, optional
-            Keep only this many of the best.
+        score_threshold, iou_threshold, class_agnostic, classes, max_detections : optional
+            As for `options`.
 
         Returns
         -------
@@ -132,16 +243,13 @@ class PostProcessor:
 
         Raises
         ------
-        TypeError
-            `raw` is not an array, or of another dtype.
-        ValueError
-            Another number of anchors or columns than the model has; an option out of range; an unknown class.
-        ModelError
-            A candidate with a score above 1.0625: the network does not end in a sigmoid.
+        TypeError, ValueError, ModelError
+            As `options` and `run`.
         """
-        class_ids = None if classes is None else resolve_classes(classes, self.names)
-        found = self._core.run(raw, scale, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)
-        return unchecked(*found, self.names)
+        wanted = None if classes is None else resolve_classes(classes, self.names)
+        options = Options(self.num_classes, score_threshold, iou_threshold, class_agnostic, wanted, max_detections)
+        xyxy, scores, class_ids = self._core.run(raw, scale, options)
+        return unchecked(xyxy, scores, class_ids, self.names)
 
     def batch(
         self,
@@ -155,18 +263,18 @@ class PostProcessor:
         max_detections: int | None = None,
         threads: int = 1,
     ) -> list[Detections]:
-        """Find the detections of each image of a batch, in one call.
+        """Find the detections of each image of a batch, in one call: `run_batch` with the `options` given here.
 
         Parameters
         ----------
         raw : ndarray of float32 or float16, (batch, anchors, 5 + classes)
-            As for one image.
+            As for `run_batch`.
         scales : iterable of float, optional
             Network pixels per image pixel of each image; 1.0 by default.
         score_threshold, iou_threshold, class_agnostic, classes, max_detections : optional
-            As for one image.
+            As for `options`.
         threads : int, default 1
-            Threads that share the images; this one is the first of them.
+            Threads that share the images, 1 to 1024; this one is the first of them.
 
         Returns
         -------
@@ -176,8 +284,8 @@ class PostProcessor:
         Raises
         ------
         TypeError, ValueError, ModelError
-            As for one image; also if there is not one scale per image.
+            As `options` and `run_batch`.
         """
-        class_ids = None if classes is None else resolve_classes(classes, self.names)
-        options = (score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)
-        return [unchecked(*found, self.names) for found in self._core.run_batch(raw, scales, *options, threads)]
+        class_ids = resolve_classes(classes, self.names)
+        options = Options(self.num_classes, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)
+        return self.run_batch(raw, scales, options, threads=threads)

@@ -140,8 +140,9 @@ def postprocess(
     candidates = np.flatnonzero(scores >= np.float32(score_threshold))
     finite = np.isfinite(raw[candidates]).all(axis=1) & np.isfinite(boxes_in_image[candidates]).all(axis=1)
     candidates = candidates[finite]
-    if classes is not None:
-        candidates = candidates[np.isin(class_ids[candidates], resolve_classes(classes, names))]
+    wanted = resolve_classes(classes, names)
+    if wanted is not None:
+        candidates = candidates[np.isin(class_ids[candidates], wanted)]
 
     groups = None if class_agnostic else class_ids[candidates]
     kept = nms(boxes[candidates], scores[candidates], groups, iou_threshold=iou_threshold)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
+from yoloxfast._core import PADDING
 from yoloxfast.backends.head import find_head
 from yoloxfast.backends.tensors import Tensor, image_size, not_an_image
 from yoloxfast.errors import EngineError, ModelError, missing
-from yoloxfast.letterbox import PADDING, Letterbox
+from yoloxfast.letterbox import Letterbox
 
 try:
     import onnxruntime as ort

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from yoloxfast._core import PADDING
 from yoloxfast.backends.tensors import Tensor
 from yoloxfast.errors import ModelError
-from yoloxfast.letterbox import PADDING, Letterbox
+from yoloxfast.letterbox import Letterbox
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

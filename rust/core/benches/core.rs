@@ -13,7 +13,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use half::f16;
 use yoloxfast_core::{
-    BOX_COLUMNS, Element, Format, Grid, Job, Letterbox, Level, Options, PostProcessor, RawOutput, Size, nms,
+    BOX_COLUMNS, Element, Format, Grid, Job, Level, Options, Plan, PostProcessor, RawOutput, Size, nms,
 };
 
 const SIDE: usize = 640;
@@ -105,7 +105,8 @@ fn postprocess(criterion: &mut Criterion) {
         let raw = raw_output(anchors, seeing);
         let narrow: Vec<f16> = raw.iter().map(|value| f16::from_f32(*value)).collect();
         for (score_threshold, iou_threshold) in [(0.3, 0.45), (0.001, 0.65)] {
-            let options = Options { score_threshold, iou_threshold, ..Options::default() };
+            let options = Options::new(CLASSES).and_then(|options| options.score_threshold(score_threshold));
+            let options = options.and_then(|options| options.iou_threshold(iou_threshold)).unwrap();
             let name = format!("{seeing} of {anchors} anchors at {score_threshold}");
             run_at_each_level(criterion, &format!("{name}, f32"), &raw, &options);
             run_at_each_level(criterion, &format!("{name}, f16"), &narrow, &options);
@@ -159,18 +160,18 @@ fn letterbox(criterion: &mut Criterion) {
         let mut random = Random(width as u64);
         let image: Vec<u8> = (0..3 * height * width).map(|_| random.between(0.0, 255.0) as u8).collect();
         let rows: Vec<&[u8]> = image.chunks(3 * width).collect();
-        let prepared = |level| Letterbox::new(Size { height, width }, target, level).unwrap();
+        let prepared = |level| Plan::new(Size { height, width }, target, level).unwrap();
         let (format, mut expected) = (Format::planes(false), vec![0.0_f32; 3 * SIDE * SIDE]);
         prepared(Level::SCALAR).fill(&rows, &mut expected, &format).unwrap();
         let mut group = criterion.benchmark_group(format!("Letterbox of {width}x{height} to {SIDE}x{SIDE}, f32"));
         for level in Level::available() {
-            let (letterbox, mut out) = (prepared(level), vec![0.0; expected.len()]);
-            letterbox.fill(&rows, &mut out, &format).unwrap();
+            let (plan, mut out) = (prepared(level), vec![0.0; expected.len()]);
+            plan.fill(&rows, &mut out, &format).unwrap();
             assert_eq!(out, expected);
             group.bench_function(level.name(), |bencher| {
                 bencher.iter(|| {
-                    let job = Job { letterbox: &letterbox, image: black_box(&rows), out: &mut out, border: false };
-                    Letterbox::fill_batch(vec![job], &format, 1)
+                    let job = Job { plan: &plan, image: black_box(&rows), out: &mut out, border: false };
+                    Plan::fill_batch(vec![job], &format, 1)
                 });
             });
         }

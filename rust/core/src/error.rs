@@ -1,7 +1,7 @@
 //! The errors of the core, worded for whoever reads them.
 
 use crate::grid::{MAX_ANCHORS, MAX_SIDE};
-use crate::postprocess::MAX_CLASSES;
+use crate::options::MAX_CLASSES;
 use crate::raw::BOX_COLUMNS;
 
 /// A broken precondition: what was expected and what came.
@@ -107,6 +107,15 @@ pub enum Error {
         num_classes: usize,
     },
 
+    /// Options of a model with another number of classes.
+    #[error("options are for a model of {actual} classes, this one has {expected}")]
+    OtherOptions {
+        /// Classes that the options are for.
+        actual: usize,
+        /// Classes of the model.
+        expected: usize,
+    },
+
     /// A level that this CPU does not have.
     #[error("level {name:?} is unknown, this CPU has {available}")]
     Level {
@@ -145,7 +154,7 @@ pub enum Error {
     },
 
     /// An image of another size than was prepared for.
-    #[error("image is not {height}x{width} pixels of three bytes, which this letterbox was made for")]
+    #[error("image is not {height}x{width} pixels of three bytes, which this plan was made for")]
     OtherImage {
         /// Rows expected.
         height: usize,

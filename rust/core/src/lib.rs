@@ -1,8 +1,8 @@
 //! What surrounds a YOLOX network on the host: from an image to its input, and from its raw output to detections.
 //!
-//! [`Letterbox`] resizes images of one size into the input. [`PostProcessor`] holds the [`Grid`] of one model and turns
-//! each [`RawOutput`] into [`Detections`]; [`nms()`] is its last step by itself. No Python, no I/O and no panic: broken
-//! preconditions are an [`Error`].
+//! [`Plan`] is how images of one size are fitted into an input, which is called letterbox. [`PostProcessor`] holds the
+//! [`Grid`] of one model and turns each [`RawOutput`] into [`Detections`]; [`nms()`] is its last step by itself. No Python,
+//! no I/O and no panic: broken preconditions are an [`Error`].
 
 mod candidates;
 mod decode;
@@ -12,6 +12,7 @@ mod grid;
 mod letterbox;
 mod level;
 mod nms;
+mod options;
 mod parallel;
 mod pool;
 mod postprocess;
@@ -21,8 +22,9 @@ pub use candidates::SCORE_LIMIT;
 pub use detections::Detections;
 pub use error::Error;
 pub use grid::{Anchor, Grid};
-pub use letterbox::{Float, Format, Job, Letterbox, PADDING, Sample, Size};
+pub use letterbox::{Float, Format, Job, MAX_SIDE, PADDING, Plan, Sample, Size};
 pub use level::Level;
 pub use nms::nms;
-pub use postprocess::{Options, PostProcessor};
+pub use options::Options;
+pub use postprocess::PostProcessor;
 pub use raw::{BOX_COLUMNS, Element, RawOutput};

@@ -8,51 +8,11 @@
 
 use crate::candidates::{Candidates, Filter, find_candidates};
 use crate::decode::decode;
-use crate::nms::{self, check_threshold, suppress};
+use crate::nms::{self, suppress};
+use crate::options::{Options, check_num_classes};
 use crate::parallel::for_each;
 use crate::pool::Pool;
 use crate::{BOX_COLUMNS, Detections, Element, Error, Grid, Level, RawOutput};
-
-/// Most classes of one model.
-pub(crate) const MAX_CLASSES: usize = 1 << 16;
-
-/// What counts as a detection.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Least objectness times class score.
-    pub score_threshold: f32,
-    /// Boxes that overlap a better one by more are suppressed.
-    pub iou_threshold: f32,
-    /// Whether boxes of different classes suppress one another.
-    pub class_agnostic: bool,
-    /// The classes to keep; anchors whose best class is another are dropped before suppression.
-    pub class_ids: Option<Vec<usize>>,
-    /// Keeps only this many of the best.
-    pub max_detections: Option<usize>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            score_threshold: 0.25,
-            iou_threshold: 0.45,
-            class_agnostic: false,
-            class_ids: None,
-            max_detections: None,
-        }
-    }
-}
-
-impl Options {
-    fn check(&self) -> Result<(), Error> {
-        check_threshold("score_threshold", self.score_threshold)?;
-        check_threshold("iou_threshold", self.iou_threshold)?;
-        if self.max_detections == Some(0) {
-            return Err(Error::MaxDetections);
-        }
-        Ok(())
-    }
-}
 
 /// Post-processing of one model: its grid and number of classes.
 #[derive(Debug)]
@@ -61,13 +21,6 @@ pub struct PostProcessor {
     num_classes: usize,
     level: Level,
     workspaces: Pool<Workspace>,
-}
-
-/// Options that have been checked.
-struct Checked<'a> {
-    options: &'a Options,
-    /// For each class whether it is wanted, unless all are.
-    wanted: Option<Vec<bool>>,
 }
 
 /// Memory that one run needs, to be used again by the next.
@@ -83,9 +36,7 @@ impl PostProcessor {
     /// # Errors
     /// No classes, or more than 65536.
     pub fn new(grid: Grid, num_classes: usize, level: Level) -> Result<Self, Error> {
-        if !(1..=MAX_CLASSES).contains(&num_classes) {
-            return Err(Error::NumClasses(num_classes));
-        }
+        check_num_classes(num_classes)?;
         Ok(Self { grid, num_classes, level, workspaces: Pool::new() })
     }
 
@@ -104,9 +55,10 @@ impl PostProcessor {
     ///
     /// # Errors
     /// A raw output with another number of rows or columns than the model has, or with scores above
-    /// [`SCORE_LIMIT`](crate::SCORE_LIMIT); a scale or options out of range.
+    /// [`SCORE_LIMIT`](crate::SCORE_LIMIT); a scale out of range; options for another number of classes.
     pub fn run<T: Element>(&self, raw: RawOutput<'_, T>, scale: f32, options: &Options) -> Result<Detections, Error> {
-        self.run_checked(raw, scale, &self.check(options)?)
+        self.check_options(options)?;
+        self.run_one(raw, scale, options)
     }
 
     /// Finds the detections of each image, given with its scale, on up to `threads` threads.
@@ -119,31 +71,20 @@ impl PostProcessor {
         options: &Options,
         threads: usize,
     ) -> Result<Vec<Detections>, Error> {
-        let checked = self.check(options)?;
+        self.check_options(options)?;
         let mut found: Vec<_> = images.iter().map(|_| Ok(Detections::default())).collect();
         for_each(images.iter().zip(&mut found), threads, |((raw, scale), found)| {
-            *found = self.run_checked(*raw, *scale, &checked);
+            *found = self.run_one(*raw, *scale, options);
         });
         found.into_iter().collect()
     }
 
-    /// Checks the options, and looks up which classes are wanted.
-    fn check<'a>(&self, options: &'a Options) -> Result<Checked<'a>, Error> {
-        options.check()?;
-        Ok(Checked { options, wanted: self.wanted_classes(options.class_ids.as_deref())? })
-    }
-
-    fn run_checked<T: Element>(
-        &self,
-        raw: RawOutput<'_, T>,
-        scale: f32,
-        checked: &Checked<'_>,
-    ) -> Result<Detections, Error> {
+    fn run_one<T: Element>(&self, raw: RawOutput<'_, T>, scale: f32, options: &Options) -> Result<Detections, Error> {
         if !(scale.is_finite() && scale > 0.0) {
             return Err(Error::Scale(scale));
         }
         self.check_shape(raw)?;
-        self.workspaces.with(|workspace| self.run_in(workspace, raw, scale, checked))
+        self.workspaces.with(|workspace| self.run_in(workspace, raw, scale, options))
     }
 
     fn run_in<T: Element>(
@@ -151,10 +92,10 @@ impl PostProcessor {
         workspace: &mut Workspace,
         raw: RawOutput<'_, T>,
         scale: f32,
-        Checked { options, wanted }: &Checked<'_>,
+        options: &Options,
     ) -> Result<Detections, Error> {
         let Workspace { candidates, nms } = workspace;
-        let filter = Filter { score_threshold: options.score_threshold, scale, wanted: wanted.as_deref() };
+        let filter = Filter { score_threshold: options.score_threshold, scale, wanted: options.wanted.as_deref() };
         find_candidates(self.level, raw, self.grid.anchors(), filter, candidates)?;
         let Candidates { boxes, scores, class_ids, .. } = candidates;
         let class_of = (!options.class_agnostic).then_some(|index: usize| i64::from(class_ids[index]));
@@ -169,20 +110,17 @@ impl PostProcessor {
         Ok(found)
     }
 
+    fn check_options(&self, options: &Options) -> Result<(), Error> {
+        match (options.num_classes, self.num_classes) {
+            (actual, expected) if actual == expected => Ok(()),
+            (actual, expected) => Err(Error::OtherOptions { actual, expected }),
+        }
+    }
+
     fn check_shape<T: Element>(&self, raw: RawOutput<'_, T>) -> Result<(), Error> {
         if raw.columns() != BOX_COLUMNS + self.num_classes {
             return Err(Error::Columns { actual: raw.columns(), num_classes: self.num_classes });
         }
         self.grid.check_anchors(raw.anchors())
-    }
-
-    fn wanted_classes(&self, class_ids: Option<&[usize]>) -> Result<Option<Vec<bool>>, Error> {
-        let Some(class_ids) = class_ids else { return Ok(None) };
-        let mut wanted = vec![false; self.num_classes];
-        for &class_id in class_ids {
-            let num_classes = self.num_classes;
-            *wanted.get_mut(class_id).ok_or(Error::ClassId { class_id, num_classes })? = true;
-        }
-        Ok(Some(wanted))
     }
 }

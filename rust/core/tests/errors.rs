@@ -14,7 +14,7 @@ fn post(num_classes: usize) -> PostProcessor {
 fn a_class_score_of_a_quantized_network_may_exceed_one_by_a_step() {
     let mut raw = vec![0.0; ANCHORS * 6];
     raw[4..6].copy_from_slice(&[0.498, 1.004]);
-    let options = Options { score_threshold: 0.4999, ..Options::default() };
+    let options = Options::new(1).unwrap().score_threshold(0.4999).unwrap();
     let found = post(1).run(RawOutput::new(&raw, ANCHORS, 6).unwrap(), 1.0, &options).unwrap();
     assert_eq!(found.scores, [0.498 * 1.004]);
 }
@@ -23,31 +23,24 @@ fn a_class_score_of_a_quantized_network_may_exceed_one_by_a_step() {
 fn scores_without_a_sigmoid_are_an_error() {
     let mut raw = vec![-7.0; ANCHORS * 6];
     raw[10..12].copy_from_slice(&[0.5, 2.5]);
-    let found = post(1).run(RawOutput::new(&raw, ANCHORS, 6).unwrap(), 1.0, &Options::default());
+    let found = post(1).run(RawOutput::new(&raw, ANCHORS, 6).unwrap(), 1.0, &Options::new(1).unwrap());
     assert_eq!(found.unwrap_err(), Error::ScoreAboveLimit { anchor: 1, score: 2.5 });
     let mut raw = vec![0.0; ANCHORS * 85];
     raw[70 * 85 + 4] = 2.5;
-    let found = post(80).run(RawOutput::new(&raw, ANCHORS, 85).unwrap(), 1.0, &Options::default());
+    let found = post(80).run(RawOutput::new(&raw, ANCHORS, 85).unwrap(), 1.0, &Options::new(80).unwrap());
     assert_eq!(found.unwrap_err(), Error::ScoreAboveLimit { anchor: 70, score: 2.5 });
 }
 
 #[test]
 fn broken_preconditions_are_errors() {
     let raw = vec![0.0_f32; ANCHORS * 6];
-    let run = |options: Options| post(1).run(RawOutput::new(&raw, ANCHORS, 6).unwrap(), 1.0, &options).unwrap_err();
     for value in [-0.1, 1.1, f32::NAN, f32::INFINITY] {
-        let name = |error| matches!(error, Error::Threshold { name, .. } if name == "score_threshold");
-        assert!(name(run(Options { score_threshold: value, ..Options::default() })));
-        assert!(matches!(run(Options { iou_threshold: value, ..Options::default() }), Error::Threshold { .. }));
         assert!(matches!(nms(Level::best(), &[], &[], None, value), Err(Error::Threshold { .. })));
     }
     for value in [0.0, -1.0, f32::NAN, f32::INFINITY] {
-        let found = post(1).run(RawOutput::new(&raw, ANCHORS, 6).unwrap(), value, &Options::default());
+        let found = post(1).run(RawOutput::new(&raw, ANCHORS, 6).unwrap(), value, &Options::new(1).unwrap());
         assert!(matches!(found, Err(Error::Scale(_))));
     }
-    assert_eq!(run(Options { max_detections: Some(0), ..Options::default() }), Error::MaxDetections);
-    let unknown = Options { class_ids: Some(vec![0, 1]), ..Options::default() };
-    assert_eq!(run(unknown), Error::ClassId { class_id: 1, num_classes: 1 });
 
     assert!(matches!(RawOutput::new(&raw, ANCHORS, 7), Err(Error::RawLength { .. })));
     assert!(matches!(RawOutput::new(&raw, usize::MAX, 6), Err(Error::RawLength { .. })));
@@ -65,7 +58,34 @@ fn broken_preconditions_are_errors() {
     for num_classes in [0, usize::MAX] {
         let model = PostProcessor::new(Grid::new(8, 8, &[8]).unwrap(), num_classes, Level::best());
         assert_eq!(model.unwrap_err(), Error::NumClasses(num_classes));
+        assert_eq!(Options::new(num_classes).unwrap_err(), Error::NumClasses(num_classes));
     }
+}
+
+#[test]
+fn options_are_validated_when_they_are_made() {
+    let options = || Options::new(2).unwrap();
+    for value in [-0.1, 1.1, f32::NAN, f32::INFINITY] {
+        for (name, made) in
+            [("score_threshold", options().score_threshold(value)), ("iou_threshold", options().iou_threshold(value))]
+        {
+            assert!(matches!(made, Err(Error::Threshold { name: named, .. }) if named == name));
+        }
+    }
+    assert_eq!(options().max_detections(Some(0)), Err(Error::MaxDetections));
+    assert_eq!(options().class_ids(&[1, 2]), Err(Error::ClassId { class_id: 2, num_classes: 2 }));
+    assert_eq!(options().class_ids(&[1]).unwrap().all_classes(), options());
+    assert_ne!(options().class_ids(&[0, 1]).unwrap(), options().class_ids(&[]).unwrap());
+}
+
+#[test]
+fn options_for_another_number_of_classes_are_refused() {
+    let raw = vec![0.0_f32; ANCHORS * 7];
+    let raw = RawOutput::new(&raw, ANCHORS, 7).unwrap();
+    assert!(post(2).run(raw, 1.0, &Options::new(2).unwrap()).is_ok());
+    let expected = Err(Error::OtherOptions { actual: 3, expected: 2 });
+    assert_eq!(post(2).run(raw, 1.0, &Options::new(3).unwrap()), expected);
+    assert_eq!(post(2).run_batch(&[(raw, 1.0)], &Options::new(3).unwrap(), 1).map(|_| ()), expected.map(|_| ()));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 mod naive;
 
 use half::f16;
-use naive::{Box4, naive_nms, naive_run};
+use naive::{Box4, Wishes, naive_nms, naive_run};
 use proptest::prelude::*;
 use yoloxfast_core::{BOX_COLUMNS, Error, Grid, Level, Options, PostProcessor, RawOutput, SCORE_LIMIT, nms};
 
@@ -72,10 +72,10 @@ fn raw_output() -> impl Strategy<Value = (usize, Vec<f32>)> {
     })
 }
 
-fn options() -> impl Strategy<Value = Options> {
+fn wishes() -> impl Strategy<Value = Wishes> {
     let class_ids = prop::option::weighted(0.3, Just(vec![0]));
     (threshold(), threshold(), any::<bool>(), class_ids, prop::option::of(1_usize..9)).prop_map(
-        |(score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)| Options {
+        |(score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)| Wishes {
             score_threshold,
             iou_threshold,
             class_agnostic,
@@ -111,11 +111,12 @@ proptest! {
     fn run_finds_what_the_naive_twin_finds(
         (num_classes, raw) in raw_output(),
         scale in 0.1_f32..4.0,
-        options in options(),
+        wishes in wishes(),
     ) {
         let output = RawOutput::new(&raw, ANCHORS, BOX_COLUMNS + num_classes).unwrap();
         let decoded = post(num_classes).decode(output).unwrap();
-        let expected = naive_run(&decoded, &raw, num_classes, scale, &options);
+        let expected = naive_run(&decoded, &raw, num_classes, scale, &wishes);
+        let options = wishes.options(num_classes);
         prop_assert!(expected.xyxy.iter().flatten().all(|value| value.is_finite()));
         for level in Level::available() {
             prop_assert_eq!(&post_at(level, num_classes).run(output, scale, &options).unwrap(), &expected, "{:?}", level);
@@ -136,7 +137,8 @@ proptest! {
         raw[BOX_COLUMNS + class_id] = class_score;
         let narrow: Vec<f16> = raw.iter().map(|&value| f16::from_f32(value)).collect();
         let found = |level, score_threshold: f32, is_narrow: bool| {
-            let (post, options) = (post_at(level, num_classes), Options { score_threshold, ..Options::default() });
+            let (post, options) = (post_at(level, num_classes), Options::new(num_classes).unwrap());
+            let options = options.score_threshold(score_threshold).unwrap();
             if is_narrow {
                 post.run(RawOutput::new(&narrow, ANCHORS, columns).unwrap(), 1.0, &options).unwrap()
             } else {
@@ -166,10 +168,10 @@ proptest! {
     }
 
     #[test]
-    fn float16_gives_what_its_widened_values_give((num_classes, raw) in raw_output(), options in options()) {
+    fn float16_gives_what_its_widened_values_give((num_classes, raw) in raw_output(), wishes in wishes()) {
         let narrow: Vec<f16> = raw.iter().map(|&value| f16::from_f32(value)).collect();
         let wide: Vec<f32> = narrow.iter().map(|&value| f16::to_f32(value)).collect();
-        let columns = BOX_COLUMNS + num_classes;
+        let (columns, options) = (BOX_COLUMNS + num_classes, wishes.options(num_classes));
         let expected = post(num_classes).run(RawOutput::new(&wide, ANCHORS, columns).unwrap(), 1.0, &options);
         for level in Level::available() {
             let narrow = RawOutput::new(&narrow, ANCHORS, columns).unwrap();
@@ -227,10 +229,10 @@ proptest! {
     #[test]
     fn a_batch_gives_what_its_images_give(
         images in prop::collection::vec((prop::collection::vec(score(), ANCHORS * 6), 0.1_f32..4.0), 0..7),
-        options in options(),
+        wishes in wishes(),
         threads in 0_usize..9,
     ) {
-        let post = post(1);
+        let (post, options) = (post(1), wishes.options(1));
         let images: Vec<_> =
             images.iter().map(|(raw, scale)| (RawOutput::new(raw, ANCHORS, 6).unwrap(), *scale)).collect();
         let one_by_one: Result<Vec<_>, _> = images.iter().map(|(raw, scale)| post.run(*raw, *scale, &options)).collect();
@@ -242,16 +244,17 @@ proptest! {
 fn a_batch_fails_with_the_first_error_in_the_order_of_its_images() {
     let (good, mut bad) = (vec![0.0; ANCHORS * 6], vec![0.0; ANCHORS * 6]);
     bad[4..6].copy_from_slice(&[0.5, 2.5]);
+    let options = Options::new(1).unwrap();
     let image = |raw, scale| (RawOutput::new(raw, ANCHORS, 6).unwrap(), scale);
     let images = [image(&good, 1.0), image(&bad, 1.0), image(&good, 1.0), image(&good, -1.0), image(&bad, 1.0)];
     for threads in [0, 1, 2, 3, 5, 100] {
-        let found = post(1).run_batch(&images, &Options::default(), threads);
+        let found = post(1).run_batch(&images, &options, threads);
         assert_eq!(found.unwrap_err(), Error::ScoreAboveLimit { anchor: 0, score: 2.5 });
-        let found = post(1).run_batch(&images[2..], &Options::default(), threads);
+        let found = post(1).run_batch(&images[2..], &options, threads);
         assert_eq!(found.unwrap_err(), Error::Scale(-1.0));
     }
-    let options = Options { score_threshold: 2.0, ..Options::default() };
-    assert!(matches!(post(1).run_batch::<f32>(&[], &options, 1), Err(Error::Threshold { .. })));
+    let others = Options::new(2).unwrap();
+    assert_eq!(post(1).run_batch::<f32>(&[], &others, 1), Err(Error::OtherOptions { actual: 2, expected: 1 }));
 }
 
 /// Inputs that made a search by place walk through 2^64 cells.

@@ -9,7 +9,7 @@ use arbitrary::Arbitrary;
 use half::f16;
 use libfuzzer_sys::fuzz_target;
 use naive::{interleaved, legacy, naive_letterbox, reversed};
-use yoloxfast_core::{Format, Job, Letterbox, Level, Sample, Size};
+use yoloxfast_core::{Format, Job, Level, Sample, Size};
 
 #[derive(Arbitrary, Debug)]
 struct Input {
@@ -27,7 +27,7 @@ fn side(number: u16) -> usize {
 }
 
 fn assert_fills<T: Sample + PartialEq + std::fmt::Debug>(
-    letterbox: &Letterbox,
+    plan: &Plan,
     image: &[&[u8]],
     format: &Format<T>,
     threads: usize,
@@ -35,9 +35,9 @@ fn assert_fills<T: Sample + PartialEq + std::fmt::Debug>(
 ) {
     let mut out: Vec<T> = expected.iter().rev().copied().collect();
     for border in [true, false] {
-        let jobs = vec![Job { letterbox, image, out: &mut out, border }];
-        Letterbox::fill_batch(jobs, format, threads).unwrap();
-        assert!(out == expected, "{letterbox:?}");
+        let jobs = vec![Job { plan, image, out: &mut out, border }];
+        Plan::fill_batch(jobs, format, threads).unwrap();
+        assert!(out == expected, "{plan:?}");
     }
 }
 
@@ -50,17 +50,17 @@ fuzz_target!(|input: Input| {
     let image: Vec<u8> = input.bytes.iter().copied().cycle().take(3 * source.height * source.width).collect();
     let rows: Vec<&[u8]> = image.chunks(3 * source.width).collect();
     let (reverses, threads) = (input.reverses, usize::from(input.threads % 4));
-    let twin = Letterbox::new(source, target, Level::SCALAR).unwrap();
+    let twin = Plan::new(source, target, Level::SCALAR).unwrap();
     let bytes = naive_letterbox(&image, &twin);
     let bytes = if reverses { reversed(&bytes) } else { bytes };
     let floats: Vec<f32> = bytes.iter().map(|byte| f32::from(*byte)).collect();
     let halves: Vec<f16> = bytes.iter().map(|byte| f16::from(*byte)).collect();
     for level in Level::available() {
-        let letterbox = Letterbox::new(source, target, level).unwrap();
-        assert_fills(&letterbox, &rows, &Format::planes(reverses), threads, &floats);
-        assert_fills(&letterbox, &rows, &Format::planes(reverses), threads, &halves);
-        assert_fills(&letterbox, &rows, &Format::planes(reverses), threads, &bytes);
-        assert_fills(&letterbox, &rows, &Format::interleaved(reverses), threads, &interleaved(&bytes));
-        assert_fills(&letterbox, &rows, &Format::legacy(reverses), threads, &legacy(&bytes));
+        let plan = Plan::new(source, target, level).unwrap();
+        assert_fills(&plan, &rows, &Format::planes(reverses), threads, &floats);
+        assert_fills(&plan, &rows, &Format::planes(reverses), threads, &halves);
+        assert_fills(&plan, &rows, &Format::planes(reverses), threads, &bytes);
+        assert_fills(&plan, &rows, &Format::interleaved(reverses), threads, &interleaved(&bytes));
+        assert_fills(&plan, &rows, &Format::legacy(reverses), threads, &legacy(&bytes));
     }
 });

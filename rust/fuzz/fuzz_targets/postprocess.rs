@@ -7,8 +7,8 @@ mod naive;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use naive::naive_run;
-use yoloxfast_core::{BOX_COLUMNS, Element, Grid, Level, Options, PostProcessor, RawOutput, SCORE_LIMIT};
+use naive::{Wishes, naive_run};
+use yoloxfast_core::{BOX_COLUMNS, Element, Grid, Level, PostProcessor, RawOutput, SCORE_LIMIT};
 
 #[derive(Arbitrary, Debug)]
 struct Input {
@@ -34,7 +34,7 @@ fuzz_target!(|input: Input| {
             *score = if *score > SCORE_LIMIT { score.fract() } else { *score };
         }
     }
-    let options = Options {
+    let wishes = Wishes {
         score_threshold: f32::from(input.thresholds[0]) / 255.0,
         iou_threshold: f32::from(input.thresholds[1]) / 255.0,
         class_agnostic: input.class_agnostic,
@@ -44,22 +44,23 @@ fuzz_target!(|input: Input| {
     let scale = f32::from(input.scale) / 64.0 + 0.01;
     let narrow: Vec<half::f16> = raw.iter().map(|value| half::f16::from_f32(*value)).collect();
     let widened: Vec<f32> = narrow.iter().map(|value| value.to_f32()).collect();
-    compare(&grid, num_classes, &raw, &raw, scale, &options);
-    compare(&grid, num_classes, &narrow, &widened, scale, &options);
+    compare(&grid, num_classes, &raw, &raw, scale, &wishes);
+    compare(&grid, num_classes, &narrow, &widened, scale, &wishes);
 });
 
-fn compare<T: Element>(grid: &Grid, num_classes: usize, raw: &[T], wide: &[f32], scale: f32, options: &Options) {
+fn compare<T: Element>(grid: &Grid, num_classes: usize, raw: &[T], wide: &[f32], scale: f32, wishes: &Wishes) {
     let (anchors, columns) = (grid.anchors().len(), BOX_COLUMNS + num_classes);
     let raw = RawOutput::new(raw, anchors, columns).unwrap();
+    let options = wishes.options(num_classes);
     let mut found = Level::available().map(|level| {
         let post = PostProcessor::new(grid.clone(), num_classes, level).unwrap();
-        (post.decode(raw).unwrap(), post.run(raw, scale, options))
+        (post.decode(raw).unwrap(), post.run(raw, scale, &options))
     });
     let (decoded, first) = found.next().unwrap();
     for (_, other) in found {
         assert_eq!(first, other);
     }
     if let Ok(first) = first {
-        assert_eq!(first, naive_run(&decoded, wide, num_classes, scale, options));
+        assert_eq!(first, naive_run(&decoded, wide, num_classes, scale, wishes));
     }
 }

@@ -9,21 +9,69 @@ use numpy::{
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use yoloxfast_core::{Error, Float, Format, Job, Letterbox, Sample, Size};
+use yoloxfast_core::{Error, Float, Format, Job, Plan, Sample, Size};
 
 use crate::arguments::thread_count;
 use crate::error::to_py;
 use crate::level::level;
 
-/// Sizes of which the coefficients are kept.
-const MOST_KEPT: usize = 16;
+/// Plans that are kept: a detector may get images of several sizes in turns.
+const MAX_KEPT: usize = 4;
 
-/// The last used comes last.
-static KEPT: Mutex<Vec<Arc<Letterbox>>> = Mutex::new(Vec::new());
+/// Plans for the sizes that were used last: what remains from call to call of a letterbox that is used again.
+#[pyclass(frozen, module = "yoloxfast._core")]
+#[derive(Default)]
+pub(crate) struct Plans(Mutex<Vec<Arc<Plan>>>);
+
+#[pymethods]
+impl Plans {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Plans {
+    /// The plan for these sizes, which may be known from earlier.
+    ///
+    /// Plans are neither made nor dropped while others wait: a process that another thread forks in that time would find
+    /// them locked forever.
+    fn get(&self, source: Size, target: Size) -> Result<Arc<Plan>, Error> {
+        if let Some(plan) = self.known(source, target) {
+            return Ok(plan);
+        }
+        let plan = Arc::new(Plan::new(source, target, level())?);
+        let mut kept = self.lock();
+        kept.push(Arc::clone(&plan));
+        let oldest = (kept.len() > MAX_KEPT).then(|| kept.remove(0));
+        drop(kept);
+        drop(oldest);
+        Ok(plan)
+    }
+
+    fn known(&self, source: Size, target: Size) -> Option<Arc<Plan>> {
+        let mut kept = self.lock();
+        let position = kept.iter().position(|plan| (plan.source(), plan.target()) == (source, target))?;
+        kept[position..].rotate_left(1); // the last used comes last
+        kept.last().cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Plan>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one call writes, and with what.
+struct Call<'a> {
+    border: bool,
+    threads: usize,
+    plans: &'a Plans,
+}
 
 /// Writes images, (height, width, 3) of uint8 with dense rows, into `out` and returns their scales. `out` is C-contiguous:
 /// (batch, 3, height, width) of float32, float16 or uint8, or, if `interleaved`, (batch, height, width, 3) of uint8.
-/// `legacy` is for floating-point numbers. The `border` need not be written again into an `out` that has it.
+/// `legacy` is for floating-point numbers. The `border` need not be written again into an `out` that has it. Without
+/// `plans` none are kept.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "options, as Python passes them")]
 #[expect(clippy::needless_pass_by_value, reason = "what PyO3 makes of a list")]
@@ -36,8 +84,10 @@ pub(crate) fn letterbox(
     legacy: bool,
     border: bool,
     threads: &Bound<'_, PyAny>,
+    plans: Option<&Plans>,
 ) -> PyResult<Vec<f64>> {
-    let threads = thread_count(threads)?;
+    let for_this_call = Plans::default();
+    let call = Call { border, threads: thread_count(threads)?, plans: plans.unwrap_or(&for_this_call) };
     let &[_, first, second, third] = out.shape() else {
         return Err(PyValueError::new_err("out must have four dimensions"));
     };
@@ -45,11 +95,11 @@ pub(crate) fn letterbox(
     let target = Size { height, width };
     if out.dtype().is_equiv_to(&numpy::dtype::<u8>(py)) {
         let format = if interleaved { Format::interleaved(reverses) } else { Format::planes(reverses) };
-        fill_typed::<u8>(py, &images, out, target, &format, border, threads)
+        fill_typed::<u8>(py, &images, out, target, &format, &call)
     } else if out.dtype().is_equiv_to(&numpy::dtype::<f16>(py)) {
-        fill_typed::<f16>(py, &images, out, target, &planes(reverses, legacy), border, threads)
+        fill_typed::<f16>(py, &images, out, target, &planes(reverses, legacy), &call)
     } else {
-        fill_typed::<f32>(py, &images, out, target, &planes(reverses, legacy), border, threads)
+        fill_typed::<f32>(py, &images, out, target, &planes(reverses, legacy), &call)
     }
 }
 
@@ -63,8 +113,7 @@ fn fill_typed<T: Sample + numpy::Element>(
     out: &Bound<'_, PyUntypedArray>,
     target: Size,
     format: &Format<T>,
-    border: bool,
-    threads: usize,
+    &Call { border, threads, plans }: &Call<'_>,
 ) -> PyResult<Vec<f64>> {
     let images = images.iter().map(PyArrayMethods::try_readonly).collect::<Result<Vec<_>, _>>().map_err(in_use)?;
     let images: Vec<_> = images.iter().map(|image| image.as_array()).collect();
@@ -72,16 +121,16 @@ fn fill_typed<T: Sample + numpy::Element>(
     let outs = out.as_slice_mut()?;
     py.detach(|| {
         let rows: Vec<Vec<&[u8]>> = images.iter().map(rows).collect();
-        let prepared = images.iter().map(|image| {
+        let planned = images.iter().map(|image| {
             let (height, width, _) = image.dim();
-            prepared(Size { height, width }, target)
+            plans.get(Size { height, width }, target)
         });
-        let letterboxes = prepared.collect::<Result<Vec<_>, Error>>()?;
-        let scales = letterboxes.iter().map(|letterbox| letterbox.scale()).collect();
+        let planned = planned.collect::<Result<Vec<_>, Error>>()?;
+        let scales = planned.iter().map(|plan| plan.scale()).collect();
         let size = outs.len() / images.len().max(1);
-        let jobs = letterboxes.iter().zip(&rows).zip(outs.chunks_mut(size.max(1)));
-        let jobs = jobs.map(|((letterbox, image), out)| Job { letterbox, image, out, border }).collect();
-        Letterbox::fill_batch(jobs, format, threads)?;
+        let jobs = planned.iter().zip(&rows).zip(outs.chunks_mut(size.max(1)));
+        let jobs = jobs.map(|((plan, image), out)| Job { plan, image, out, border }).collect();
+        Plan::fill_batch(jobs, format, threads)?;
         Ok(scales)
     })
     .map_err(to_py)
@@ -96,33 +145,4 @@ fn in_use(_: BorrowError) -> PyErr {
 /// The rows of an image; in each, pixels lie one after the other.
 fn rows<'a>(image: &'a ArrayView3<'_, u8>) -> Vec<&'a [u8]> {
     image.outer_iter().map(|row| row.to_slice().unwrap_or_default()).collect()
-}
-
-/// The letterbox of these sizes, with coefficients that may be known from earlier.
-///
-/// They are neither made nor dropped while the others are locked: a process that another thread forks in that time would
-/// find them locked forever.
-fn prepared(source: Size, target: Size) -> Result<Arc<Letterbox>, Error> {
-    if let Some(letterbox) = known(source, target) {
-        return Ok(letterbox);
-    }
-    let letterbox = Arc::new(Letterbox::new(source, target, level())?);
-    let mut kept = lock();
-    kept.push(Arc::clone(&letterbox));
-    let oldest = (kept.len() > MOST_KEPT).then(|| kept.remove(0));
-    drop(kept);
-    drop(oldest);
-    Ok(letterbox)
-}
-
-fn known(source: Size, target: Size) -> Option<Arc<Letterbox>> {
-    let mut kept = lock();
-    let position = kept.iter().position(|letterbox| (letterbox.source(), letterbox.target()) == (source, target))?;
-    let letterbox = kept.remove(position);
-    kept.push(Arc::clone(&letterbox));
-    Some(letterbox)
-}
-
-fn lock() -> MutexGuard<'static, Vec<Arc<Letterbox>>> {
-    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -15,11 +15,11 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use crate::letterbox::letterbox;
+    use crate::letterbox::{Plans, letterbox};
     #[pymodule_export]
     use crate::nms::nms;
     #[pymodule_export]
-    use crate::postprocess::{PostProcessor, count_anchors};
+    use crate::postprocess::{Options, PostProcessor, count_anchors};
     use crate::{error::to_py, level};
     use pyo3::prelude::*;
 
@@ -27,6 +27,8 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("LEVEL", level::choose().map_err(to_py)?.name())?;
+        module.add("MAX_SIDE", yoloxfast_core::MAX_SIDE)?;
+        module.add("PADDING", yoloxfast_core::PADDING)?;
         module.add("BOX_COLUMNS", yoloxfast_core::BOX_COLUMNS)?;
         module.add("SCORE_LIMIT", yoloxfast_core::SCORE_LIMIT)
     }

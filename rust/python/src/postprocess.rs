@@ -1,10 +1,13 @@
 //! Post-processing for Python.
 
-use numpy::ndarray::{Array2, Ix2, Ix3};
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray, PyUntypedArrayMethods};
+use std::hash::{Hash, Hasher};
+
+use numpy::ndarray::{ArrayView2, Ix2, Ix3};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray, PyUntypedArrayMethods, ToPyArray};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use yoloxfast_core::{Detections, Element, Error, Grid, Options, RawOutput};
+use pyo3::types::PyType;
+use yoloxfast_core::{Detections, Element, Error, Grid, RawOutput};
 
 use crate::arguments::{RawArray, count, counts, number, numbers, thread_count};
 use crate::error::to_py;
@@ -19,9 +22,59 @@ pub(crate) fn count_anchors(height: usize, width: usize, strides: &Bound<'_, PyA
     Grid::count_anchors(height, width, &counts("stride", strides, 1)?).map_err(to_py)
 }
 
+/// What counts as a detection. All of it has been checked.
 #[pyclass(frozen, module = "yoloxfast._core")]
+pub(crate) struct Options {
+    core: yoloxfast_core::Options,
+}
+
+#[pymethods]
+impl Options {
+    #[new]
+    #[pyo3(signature = (num_classes, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections))]
+    #[expect(clippy::needless_pass_by_value, reason = "what PyO3 makes of a list")]
+    fn new(
+        num_classes: &Bound<'_, PyAny>,
+        score_threshold: &Bound<'_, PyAny>,
+        iou_threshold: &Bound<'_, PyAny>,
+        class_agnostic: &Bound<'_, PyAny>,
+        class_ids: Option<Vec<usize>>,
+        max_detections: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let num_classes = count("num_classes", num_classes, 1)?;
+        let score_threshold = number("score_threshold", score_threshold)?;
+        let iou_threshold = number("iou_threshold", iou_threshold)?;
+        let class_agnostic = class_agnostic.is_truthy()?;
+        let max_detections = max_detections.map(|value| count("max_detections", value, 1)).transpose()?;
+        let options = || {
+            let options = yoloxfast_core::Options::new(num_classes)?.class_agnostic(class_agnostic);
+            let options = options.score_threshold(score_threshold)?.iou_threshold(iou_threshold)?;
+            let options = options.max_detections(max_detections)?;
+            if let Some(class_ids) = &class_ids { options.class_ids(class_ids) } else { Ok(options) }
+        };
+        Ok(Self { core: options().map_err(to_py)? })
+    }
+}
+
+/// What a post-processor is made of.
+type Model = (usize, usize, usize, Vec<usize>);
+
+#[pyclass(frozen, eq, hash, module = "yoloxfast._core")]
 pub(crate) struct PostProcessor {
     core: yoloxfast_core::PostProcessor,
+    model: Model,
+}
+
+impl PartialEq for PostProcessor {
+    fn eq(&self, other: &Self) -> bool {
+        self.model == other.model
+    }
+}
+
+impl Hash for PostProcessor {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.model.hash(state);
+    }
 }
 
 #[pymethods]
@@ -38,7 +91,12 @@ impl PostProcessor {
         let core = Grid::new(height, width, &strides)
             .and_then(|grid| yoloxfast_core::PostProcessor::new(grid, num_classes, level()))
             .map_err(to_py)?;
-        Ok(Self { core })
+        Ok(Self { core, model: (height, width, num_classes, strides) })
+    }
+
+    /// For pickling.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> (Bound<'py, PyType>, Model) {
+        (py.get_type::<Self>(), self.model.clone())
     }
 
     fn decode<'py>(&self, py: Python<'py>, raw: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray2<f32>>> {
@@ -48,49 +106,33 @@ impl PostProcessor {
         }
     }
 
-    #[pyo3(signature = (raw, scale, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections))]
-    #[expect(clippy::too_many_arguments, reason = "the options of one call, as Python passes them")]
     fn run<'py>(
         &self,
         py: Python<'py>,
         raw: &Bound<'py, PyAny>,
         scale: &Bound<'py, PyAny>,
-        score_threshold: &Bound<'py, PyAny>,
-        iou_threshold: &Bound<'py, PyAny>,
-        class_agnostic: &Bound<'py, PyAny>,
-        class_ids: Option<Vec<usize>>,
-        max_detections: Option<&Bound<'py, PyAny>>,
+        options: &Options,
     ) -> PyResult<DetectionArrays<'py>> {
         let scale = number("scale", scale)?;
-        let options = options(score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)?;
         match RawArray::borrow(raw, "(anchors, 5 + classes): pass one image of a batch, raw[0], or call batch")? {
-            RawArray::Single(raw) => self.run_typed(py, &raw, scale, &options),
-            RawArray::Half(raw) => self.run_typed(py, &raw, scale, &options),
+            RawArray::Single(raw) => self.run_typed(py, &raw, scale, &options.core),
+            RawArray::Half(raw) => self.run_typed(py, &raw, scale, &options.core),
         }
     }
 
-    #[pyo3(signature = (
-        raw, scales, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections, threads
-    ))]
-    #[expect(clippy::too_many_arguments, reason = "the options of one call, as Python passes them")]
     fn run_batch<'py>(
         &self,
         py: Python<'py>,
         raw: &Bound<'py, PyAny>,
         scales: Option<&Bound<'py, PyAny>>,
-        score_threshold: &Bound<'py, PyAny>,
-        iou_threshold: &Bound<'py, PyAny>,
-        class_agnostic: &Bound<'py, PyAny>,
-        class_ids: Option<Vec<usize>>,
-        max_detections: Option<&Bound<'py, PyAny>>,
+        options: &Options,
         threads: &Bound<'py, PyAny>,
     ) -> PyResult<Vec<DetectionArrays<'py>>> {
         let scales = scales.map(|scales| numbers("scale", scales)).transpose()?;
-        let options = options(score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)?;
         let threads = thread_count(threads)?;
         match RawArray::borrow(raw, "(batch, anchors, 5 + classes)")? {
-            RawArray::Single(raw) => self.run_batch_typed(py, &raw, scales, &options, threads),
-            RawArray::Half(raw) => self.run_batch_typed(py, &raw, scales, &options, threads),
+            RawArray::Single(raw) => self.run_batch_typed(py, &raw, scales, &options.core, threads),
+            RawArray::Half(raw) => self.run_batch_typed(py, &raw, scales, &options.core, threads),
         }
     }
 }
@@ -111,11 +153,11 @@ impl PostProcessor {
         py: Python<'py>,
         raw: &PyReadonlyArray<'py, T, Ix2>,
         scale: f32,
-        options: &Options,
+        options: &yoloxfast_core::Options,
     ) -> PyResult<DetectionArrays<'py>> {
         let (values, [anchors, columns]) = (raw.as_slice()?, [raw.shape()[0], raw.shape()[1]]);
         let found = py.detach(|| self.core.run(RawOutput::new(values, anchors, columns)?, scale, options));
-        Ok(to_arrays(py, found.map_err(to_py)?))
+        Ok(to_arrays(py, &found.map_err(to_py)?))
     }
 
     fn run_batch_typed<'py, T: Element + numpy::Element>(
@@ -123,7 +165,7 @@ impl PostProcessor {
         py: Python<'py>,
         raw: &PyReadonlyArray<'py, T, Ix3>,
         scales: Option<Vec<f32>>,
-        options: &Options,
+        options: &yoloxfast_core::Options,
         threads: usize,
     ) -> PyResult<Vec<DetectionArrays<'py>>> {
         let (values, [batch, anchors, columns]) = (raw.as_slice()?, [raw.shape()[0], raw.shape()[1], raw.shape()[2]]);
@@ -140,27 +182,12 @@ impl PostProcessor {
                 .collect();
             self.core.run_batch(&images?, options, threads)
         });
-        Ok(found.map_err(to_py)?.into_iter().map(|found| to_arrays(py, found)).collect())
+        Ok(found.map_err(to_py)?.iter().map(|found| to_arrays(py, found)).collect())
     }
 }
 
-fn options(
-    score_threshold: &Bound<'_, PyAny>,
-    iou_threshold: &Bound<'_, PyAny>,
-    class_agnostic: &Bound<'_, PyAny>,
-    class_ids: Option<Vec<usize>>,
-    max_detections: Option<&Bound<'_, PyAny>>,
-) -> PyResult<Options> {
-    Ok(Options {
-        score_threshold: number("score_threshold", score_threshold)?,
-        iou_threshold: number("iou_threshold", iou_threshold)?,
-        class_agnostic: class_agnostic.is_truthy()?,
-        class_ids,
-        max_detections: max_detections.map(|value| count("max_detections", value, 1)).transpose()?,
-    })
-}
-
-fn to_arrays(py: Python<'_>, found: Detections) -> DetectionArrays<'_> {
+/// Copies, which for the usual few takes half of the time that handing over the vectors would.
+fn to_arrays<'py>(py: Python<'py>, found: &Detections) -> DetectionArrays<'py> {
     let Detections { xyxy, scores, class_ids } = found;
-    (Array2::from(xyxy).into_pyarray(py), scores.into_pyarray(py), class_ids.into_pyarray(py))
+    (ArrayView2::from(xyxy.as_slice()).to_pyarray(py), scores.to_pyarray(py), class_ids.to_pyarray(py))
 }

@@ -37,7 +37,7 @@ pub use format::{Float, Format, Sample};
 pub const PADDING: u8 = 114;
 
 /// Largest height or width of an image or an input.
-const MAX_SIDE: usize = 1 << 20;
+pub const MAX_SIDE: usize = 1 << 20;
 
 const CHANNELS: usize = 3;
 
@@ -46,7 +46,7 @@ const PARTS: usize = 4;
 
 /// How images of one size become inputs of one size.
 #[derive(Debug)]
-pub struct Letterbox {
+pub struct Plan {
     source: Size,
     target: Size,
     resized: Size,
@@ -75,7 +75,7 @@ impl Size {
     }
 }
 
-impl Letterbox {
+impl Plan {
     /// Prepares for images of one size and inputs of another: the largest that fits, with the same aspect ratio, at
     /// least one pixel high and wide.
     ///
@@ -122,7 +122,7 @@ impl Letterbox {
     /// # Errors
     /// An image or an output of another size.
     pub fn fill<T: Sample>(&self, image: &[&[u8]], out: &mut [T], format: &Format<T>) -> Result<(), Error> {
-        Self::fill_batch([Job { letterbox: self, image, out, border: true }].into(), format, 1)
+        Self::fill_batch([Job { plan: self, image, out, border: true }].into(), format, 1)
     }
 
     /// Writes the letterboxes of all images, on up to `threads` threads.
@@ -142,7 +142,7 @@ impl Letterbox {
 #[derive(Debug)]
 pub struct Job<'a, T> {
     /// How.
-    pub letterbox: &'a Letterbox,
+    pub plan: &'a Plan,
     /// Three bytes for each pixel.
     pub image: &'a [&'a [u8]],
     /// A network's input.
@@ -153,7 +153,7 @@ pub struct Job<'a, T> {
 
 impl<'a, T> Job<'a, T> {
     fn check(&self) -> Result<(), Error> {
-        let Letterbox { source: Size { height, width }, target, .. } = *self.letterbox;
+        let Plan { source: Size { height, width }, target, .. } = *self.plan;
         if self.image.len() != height || self.image.iter().any(|row| row.len() != CHANNELS * width) {
             return Err(Error::OtherImage { height, width });
         }
@@ -165,19 +165,19 @@ impl<'a, T> Job<'a, T> {
 
     /// Splits it into so many parts, or fewer.
     fn split(self, parts: usize, format: &Format<T>) -> impl Iterator<Item = Part<'a, T>> {
-        let Self { letterbox, image, out, border } = self;
-        let height = letterbox.target.height.div_ceil(parts);
-        let mut rows = format.rows(out, letterbox.target).into_iter();
+        let Self { plan, image, out, border } = self;
+        let height = plan.target.height.div_ceil(parts);
+        let mut rows = format.rows(out, plan.target).into_iter();
         (0..).step_by(height).map_while(move |first| {
             let part: Vec<_> = rows.by_ref().take(height).collect();
-            (!part.is_empty()).then_some(Part { letterbox, image, border, first, rows: part })
+            (!part.is_empty()).then_some(Part { plan, image, border, first, rows: part })
         })
     }
 }
 
 /// Rows of an input, one below the other.
 struct Part<'a, T> {
-    letterbox: &'a Letterbox,
+    plan: &'a Plan,
     image: &'a [&'a [u8]],
     border: bool,
     first: usize,
@@ -186,7 +186,7 @@ struct Part<'a, T> {
 
 impl<T: Sample> Part<'_, T> {
     fn fill(self, format: &Format<T>) {
-        let Letterbox { sampling, resized, level, .. } = self.letterbox;
+        let Plan { sampling, resized, level, .. } = self.plan;
         let mut sampler = Sampler::new(sampling, *level, self.image, resized.width);
         for (number, mut row) in (self.first..).zip(self.rows) {
             if number < resized.height {

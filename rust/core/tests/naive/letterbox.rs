@@ -1,6 +1,6 @@
 //! The naive twin of the letterbox, which follows OpenCV's arithmetic pixel by pixel.
 
-use yoloxfast_core::{Letterbox, PADDING, Size};
+use yoloxfast_core::{PADDING, Plan, Size};
 
 /// Where a target coordinate lies: the source coordinate before it, and the fraction beyond.
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "small numbers")]
@@ -46,14 +46,14 @@ fn naive_pixel(image: &[u8], source: Size, target: Size, row: usize, column: usi
 }
 
 /// The bytes of an input, plane by plane.
-pub(crate) fn naive_letterbox(image: &[u8], letterbox: &Letterbox) -> Vec<u8> {
-    let (target, resized) = (letterbox.target(), letterbox.resized());
+pub(crate) fn naive_letterbox(image: &[u8], plan: &Plan) -> Vec<u8> {
+    let (target, resized) = (plan.target(), plan.resized());
     let mut out = vec![PADDING; 3 * target.height * target.width];
     for channel in 0..3 {
         for row in 0..resized.height {
             for column in 0..resized.width {
                 out[(channel * target.height + row) * target.width + column] =
-                    naive_pixel(image, letterbox.source(), resized, row, column, channel);
+                    naive_pixel(image, plan.source(), resized, row, column, channel);
             }
         }
     }

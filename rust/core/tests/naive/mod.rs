@@ -6,6 +6,26 @@ use yoloxfast_core::{BOX_COLUMNS, Detections, Options};
 
 pub(crate) type Box4 = [f32; 4];
 
+/// What [`Options`] are made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Wishes {
+    pub(crate) score_threshold: f32,
+    pub(crate) iou_threshold: f32,
+    pub(crate) class_agnostic: bool,
+    pub(crate) class_ids: Option<Vec<usize>>,
+    pub(crate) max_detections: Option<usize>,
+}
+
+impl Wishes {
+    pub(crate) fn options(&self, num_classes: usize) -> Options {
+        let options = Options::new(num_classes).unwrap().class_agnostic(self.class_agnostic);
+        let options = options.score_threshold(self.score_threshold).unwrap();
+        let options = options.iou_threshold(self.iou_threshold).unwrap();
+        let options = options.max_detections(self.max_detections).unwrap();
+        if let Some(class_ids) = &self.class_ids { options.class_ids(class_ids).unwrap() } else { options }
+    }
+}
+
 /// Marks suppressed boxes pair by pair, best first.
 pub(crate) fn naive_nms(boxes: &[Box4], scores: &[f32], class_ids: Option<&[i64]>, iou_threshold: f32) -> Vec<usize> {
     let mut order: Vec<usize> = (0..boxes.len()).collect();
@@ -31,7 +51,7 @@ fn naive_iou(a: Box4, b: Box4) -> f32 {
 }
 
 /// Looks at every class of every anchor, after all have been decoded.
-pub(crate) fn naive_run(decoded: &[f32], raw: &[f32], num_classes: usize, scale: f32, options: &Options) -> Detections {
+pub(crate) fn naive_run(decoded: &[f32], raw: &[f32], num_classes: usize, scale: f32, wishes: &Wishes) -> Detections {
     let columns = BOX_COLUMNS + num_classes;
     let to_image = |corners: Box4| corners.map(|value| value / scale);
     let (mut boxes, mut scores, mut class_ids) = (vec![], vec![], vec![]);
@@ -42,20 +62,20 @@ pub(crate) fn naive_run(decoded: &[f32], raw: &[f32], num_classes: usize, scale:
                 best = class_id;
             }
         }
-        let wanted = options.class_ids.as_ref().is_none_or(|ids| ids.contains(&best));
+        let wanted = wishes.class_ids.as_ref().is_none_or(|ids| ids.contains(&best));
         let score = row[4] * row[BOX_COLUMNS + best];
         let [cx, cy, w, h] = [row[0], row[1], row[2], row[3]];
         let corners = [cx - w / 2.0, cy - h / 2.0, cx + w / 2.0, cy + h / 2.0];
         let finite = raw_row.iter().chain(&to_image(corners)).all(|value| value.is_finite());
-        if wanted && finite && score >= options.score_threshold {
+        if wanted && finite && score >= wishes.score_threshold {
             boxes.push(corners);
             scores.push(score);
             class_ids.push(best as i64);
         }
     }
-    let groups = (!options.class_agnostic).then_some(class_ids.as_slice());
-    let mut kept = naive_nms(&boxes, &scores, groups, options.iou_threshold);
-    kept.truncate(options.max_detections.unwrap_or(usize::MAX));
+    let groups = (!wishes.class_agnostic).then_some(class_ids.as_slice());
+    let mut kept = naive_nms(&boxes, &scores, groups, wishes.iou_threshold);
+    kept.truncate(wishes.max_detections.unwrap_or(usize::MAX));
     Detections {
         xyxy: kept.iter().map(|&i| to_image(boxes[i])).collect(),
         scores: kept.iter().map(|&i| scores[i]).collect(),
