@@ -141,7 +141,8 @@ class Detections:
         """
         from yoloxfast.drawing import draw
 
-        return draw(image, self)
+        labels = [f"{found.name} {found.score:.2f}" for found in self]
+        return draw(image, self.xyxy, self.class_ids.tolist(), labels)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain Python values.
@@ -223,7 +224,7 @@ _SET_FIELDS = tuple(Detections.__dict__[field.name].__set__ for field in fields(
 def unchecked(
     xyxy: NDArray[np.float32], scores: NDArray[np.float32], class_ids: NDArray[np.int64], names: tuple[str, ...]
 ) -> Detections:
-    """Return what `Detections` does, of arrays that the core made: nothing to check, half of the time."""
+    """Build `Detections` from core arrays without validation, in half the time."""
     detections = object.__new__(Detections)
     set_xyxy, set_scores, set_class_ids, set_names = _SET_FIELDS
     set_xyxy(detections, xyxy)

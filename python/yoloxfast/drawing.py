@@ -10,9 +10,9 @@ import numpy as np
 from yoloxfast.arguments import check_image
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
-    from yoloxfast.detections import Detections
+    from numpy.typing import NDArray
 
 __all__ = ["class_color", "draw", "ink_on"]
 
@@ -58,8 +58,10 @@ def class_color(class_id: int) -> tuple[int, int, int]:
     return round(blue * 255), round(green * 255), round(red * 255)
 
 
-def draw(image: NDArray[Any], detections: Detections) -> NDArray[np.uint8]:
-    """Draw detections on a copy of the image; see `Detections.draw`."""
+def draw(
+    image: NDArray[Any], xyxy: NDArray[np.float32], class_ids: Sequence[int], labels: Sequence[str]
+) -> NDArray[np.uint8]:
+    """Draw boxes with labels on a copy of the image, the first uppermost; see `Detections.draw`."""
     import cv2
 
     check_image(image)
@@ -67,19 +69,18 @@ def draw(image: NDArray[Any], detections: Detections) -> NDArray[np.uint8]:
     style = _Style.of(canvas)
     height, width = canvas.shape[:2]
     limits = np.array((width, height, width, height)) + style.line
-    corners = np.clip(detections.xyxy, -style.line, limits).round().astype(int).tolist()
-    labels: list[_Label] = []
-    for detection, (x1, y1, _, y2) in zip(detections, corners, strict=True):
-        text = f"{detection.name} {detection.score:.2f}"
-        labels.append(_place_label(text, x1, (y1, y2), labels, (height, width), style))
+    corners = np.clip(xyxy, -style.line, limits).round().astype(int).tolist()
+    placed: list[_Label] = []
+    for text, (x1, y1, _, y2) in zip(labels, corners, strict=True):
+        placed.append(_place_label(text, x1, (y1, y2), placed, (height, width), style))
 
-    colors = [class_color(class_id) for class_id in detections.class_ids.tolist()]
-    weakest_first = range(len(detections) - 1, -1, -1)
+    colors = [class_color(class_id) for class_id in class_ids]
+    weakest_first = range(len(placed) - 1, -1, -1)
     for index in weakest_first:
         x1, y1, x2, y2 = corners[index]
         cv2.rectangle(canvas, (x1, y1), (x2, y2), colors[index], style.line, cv2.LINE_AA)
     for index in weakest_first:
-        label, color = labels[index], colors[index]
+        label, color = placed[index], colors[index]
         cv2.rectangle(canvas, (label.left, label.top), (label.right - 1, label.bottom - 1), color, cv2.FILLED)
         origin = (label.left + style.padding, label.baseline)
         font = cv2.FONT_HERSHEY_SIMPLEX

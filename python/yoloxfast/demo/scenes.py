@@ -77,7 +77,7 @@ def draw_scene(seed: int | Sequence[int]) -> Scene:
 
 
 class Canvas:
-    """A picture that knows whose each pixel is, so that no shape gets hidden."""
+    """A picture that tracks which shape owns each pixel, so that no shape gets hidden."""
 
     def __init__(self, image: Image) -> None:
         self.image = image
