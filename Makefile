@@ -37,7 +37,7 @@ test-wheel: dist
 	$(PYTHON) -m venv $(WHEEL_VENV)
 	$(WHEEL_VENV)/bin/python -m pip install --quiet "$$(ls dist/*.whl)[cpu]"
 	cd $(WHEEL_VENV) && $(OFFLINE) bin/yoloxfast demo --output demo.png | tee demo.txt
-	grep --quiet "rightly named" $(WHEEL_VENV)/demo.txt
+	grep --quiet "correctly labelled" $(WHEEL_VENV)/demo.txt
 	test -s $(WHEEL_VENV)/demo.png
 
 lint: $(INSTALLED)

@@ -5,7 +5,6 @@ The network is a recorded output, which a run copies to where a runtime would ha
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,14 @@ import numpy as np
 import pytest
 
 from inputs import IN_TURNS, ORIGIN, SIZE, raw_of
-from yoloxfast import Detections, Detector, Letterbox, reference
-from yoloxfast.backends.head import Head
+from yoloxfast import Detections, Detector, reference
+from yoloxfast.backends import Network
+from yoloxfast.backends.backend import Backend, Context
+from yoloxfast.backends.tensors import Batches, Port, Tensor
+from yoloxfast.models import DEMO_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from pytest_benchmark.fixture import BenchmarkFixture
@@ -26,39 +28,50 @@ if TYPE_CHECKING:
 THRESHOLDS: dict[str, Any] = {"score_threshold": 0.3, "iou_threshold": 0.45}
 
 
-class Recorded:
-    """A backend, and its only execution context."""
+class Recorded(Backend):
+    """A backend whose network puts out what was recorded."""
 
+    name = "recorded"
+    inputs = (Port("images", (1, 3, *SIZE), np.dtype(np.float32)),)
+    batches = Batches.of(inputs)
+    metadata: dict[str, str] = {}  # noqa: RUF012
+    device: dict[str, str] = {}  # noqa: RUF012
     seconds = 0.0
     """What all runs took."""
 
-    name = "recorded"
-    head = Head(SIZE, (8, 16, 32), 80, "output")
-    metadata: dict[str, str] = {}  # noqa: RUF012
-
     def __init__(self, raw: NDArray[np.float32]) -> None:
-        self.letterboxes = [Letterbox(np.empty((3, *SIZE), np.float32))]
-        self._raw = raw
-        self._output = np.empty((1, *raw.shape), np.float32)
+        self.raw = raw[None]
 
-    @contextmanager
-    def execution_context(self) -> Iterator[Recorded]:
-        yield self
+    def describe_device(self) -> str:
+        return "none"
 
-    def run(self) -> NDArray[np.float32]:
-        start = perf_counter()
-        self._output[0] = self._raw
-        Recorded.seconds += perf_counter() - start
-        return self._output
+    def make_context(self, network_input: Tensor, outputs: Sequence[Tensor] = ()) -> Context:
+        assert network_input.shape[0] == 1
+        return RecordedContext(self.raw, [output.name for output in outputs] or ["output"])
 
     def close(self) -> None:
         pass
 
 
+class RecordedContext(Context):
+    def __init__(self, raw: NDArray[np.float32], names: list[str]) -> None:
+        super().__init__(np.empty((1, 3, *SIZE), np.float32))
+        self._raw = raw
+        self.outputs = {name: np.empty_like(raw) for name in names}
+
+    def _start(self) -> None:
+        pass
+
+    def _finish(self) -> None:
+        start = perf_counter()
+        self.outputs["output"][:] = self._raw
+        Recorded.seconds += perf_counter() - start
+
+
 def yolox(backend: Recorded, image: NDArray[np.uint8]) -> Detections:
     """Do as `tools/demo.py` does, in NumPy and cv2."""
     _, scale = reference.letterbox(image, SIZE)
-    return reference.postprocess(backend.run()[0], SIZE, scale=scale, **THRESHOLDS)
+    return reference.postprocess(backend.raw[0], SIZE, scale=scale, **THRESHOLDS)
 
 
 def clock() -> float:
@@ -75,9 +88,10 @@ def test_detect_without_the_network(
 ) -> None:
     image = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)
     backend = Recorded(raw_of(photo))
-    monkeypatch.setattr("yoloxfast.backends.open_backend", lambda *_, **__: backend)
+    network = Network(backend, DEMO_MODEL)
+    monkeypatch.setattr("yoloxfast.backends.open_network", lambda *_, **__: network)
     calls: dict[str, Callable[[], Detections]] = {
-        "yoloxfast": partial(Detector("recorded.onnx", **THRESHOLDS).detect, image),
+        "yoloxfast": partial(Detector(DEMO_MODEL, **THRESHOLDS).detect, image),
         "NumPy and cv2 as in YOLOX": partial(yolox, backend, image),
     }
     assert calls[program]() == yolox(backend, image)

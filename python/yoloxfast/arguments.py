@@ -10,8 +10,9 @@ import numpy as np
 from yoloxfast._core import MAX_SIDE
 
 _MAX_PIXELS = 2**30
+_THREADS = range(1, 1025)
 
-__all__ = ["check_image", "checked_size"]
+__all__ = ["check_image", "checked_size", "checked_threads"]
 
 
 def check_image(image: Any, name: str = "image") -> None:
@@ -46,3 +47,14 @@ def checked_size(size: Any) -> tuple[int, int]:
         raise ValueError(f"size must be (height, width) in pixels, both at least 1, got {size!r}")
     height, width = sides
     return height, width
+
+
+def checked_threads(threads: Any) -> int:
+    """Return a number of a runtime's threads as an int, else raise `TypeError` or `ValueError`."""
+    try:
+        number = operator.index(threads)
+    except TypeError:
+        raise TypeError(f"threads must be a whole number, got {threads!r}") from None
+    if number not in _THREADS:
+        raise ValueError(f"threads is {number}, expected {_THREADS[0]} to {_THREADS[-1]}, or None for one per core")
+    return number

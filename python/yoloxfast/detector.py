@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from yoloxfast._core import BOX_COLUMNS
 from yoloxfast.classes import names_in, resolve_classes
+from yoloxfast.letterbox import check_colors
+from yoloxfast.models import ModelFile
 from yoloxfast.postprocess import PostProcessor
 
 if TYPE_CHECKING:
@@ -17,15 +19,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from yoloxfast.backends import Backend, ExecutionContext
+    from yoloxfast._core import Options
+    from yoloxfast.backends import Provider
+    from yoloxfast.backends.backend import Backend, Context
+    from yoloxfast.backends.network import Network
     from yoloxfast.classes import Classes, Names
     from yoloxfast.detections import Detections
     from yoloxfast.letterbox import Color
-    from yoloxfast.tensorrt.recipe import Precision
+    from yoloxfast.models import PinnedModel
 
 __all__ = ["Detector"]
 
 _PIXEL = np.zeros((1, 1, 3), np.uint8)
+_OF_POST_PROCESSING = ("score_threshold", "iou_threshold", "class_agnostic", "classes", "max_detections")
 
 
 class Detector:
@@ -36,14 +42,15 @@ class Detector:
     Parameters
     ----------
     model : str or path
-        An `.onnx` file as YOLOX's `export_onnx.py` writes it; a TensorRT engine that was built of one (`.engine`,
-        `.plan`, `.trt`), which is a program, so load only what you trust; the name of an official model ("yolox-nano",
-        "-tiny", "-s", "-l", "-x"), which is downloaded once and verified; or "demo", a small network of shapes that
-        comes with the package (see `yoloxfast.demo`).
+        An `.onnx` file as YOLOX's `export_onnx.py` writes it; a TensorRT engine built from one (`.engine`, `.plan`,
+        `.trt`), which is a program, so load only what you trust; OpenVINO's `.xml`; the name of an official model
+        ("yolox-nano", "-tiny", "-s", "-l", "-x"), which is downloaded once and verified; or "demo", a small network of
+        shapes that comes with the package (see `yoloxfast.demo`).
     backend : str, optional
-        Name of the runtime: "onnxruntime", "tensorrt" or "tensorrt-rtx". By default the one that fits the file:
-        for engines the one that built them. With a TensorRT for an `.onnx` file, the engine is built, which may take
-        minutes, and kept for the next time in the user's cache, or in the folder that YOLOXFAST_ENGINES names.
+        Name of the runtime: "onnxruntime", "openvino", "tensorrt" or "tensorrt-rtx". By default the one that fits the
+        file: for `.onnx` ONNX Runtime, for engines the one that built them. With a TensorRT for an `.onnx` file, the
+        engine is built, which may take minutes, and kept for the next time in the user's cache, or in the folder that
+        YOLOXFAST_ENGINES names.
     score_threshold : float, default 0.25
         Least objectness times class score, 0 to 1.
     iou_threshold : float, default 0.45
@@ -51,7 +58,7 @@ class Detector:
     class_agnostic : bool, default False
         Whether boxes of different classes suppress one another.
     classes : ids or names, optional
-        The only classes to detect.
+        The only classes to detect; by default all.
     max_detections : int, optional
         Keep only this many of the best.
     names : sequence of str, or mapping of int to str, optional
@@ -61,15 +68,21 @@ class Detector:
         Order of the channels in the images that `detect` gets; the model gets its own order.
     legacy : bool, default False
         Whether the model is of YOLOX 0.1.0 or before, which normalised its input (`--legacy` there).
-    precision : {"fp32", "fp16"}, optional
-        How TensorRT shall compute an ONNX file; "fp32" by default. See `yoloxfast.tensorrt.build_engine`.
+    precision : {"fp32", "fp16", "bf16"}, optional
+        Precision in which OpenVINO runs, or in which TensorRT builds an ONNX file ("fp32" or "fp16", see
+        `yoloxfast.tensorrt.build_engine`); "fp32" by default. An engine's precision is fixed when it is built, and ONNX
+        Runtime computes as the model says.
     cuda_graphs : bool, default False
         Whether an engine is started as one CUDA graph, which spares the CPU a launch for each kernel of the network.
         Needs cuda-python: `pip install 'yoloxfast[cuda-python]'`.
-    device : int, default 0
-        Number of the GPU; ONNX Runtime runs on the CPU and takes only 0.
+    device : int or str, default 0
+        Number of the GPU, for TensorRT and for ONNX Runtime's providers that use one; OpenVINO's name of a device, such
+        as "GPU", for OpenVINO.
     threads : int, optional
-        Threads of ONNX Runtime; by default one per core. Not for engines.
+        Threads of ONNX Runtime or OpenVINO; by default one per core.
+    providers : sequence of str or (str, dict), optional
+        Execution providers of ONNX Runtime, the preferred first, in its own spelling: `["CUDAExecutionProvider",
+        "CPUExecutionProvider"]`. By default the CPU.
 
     Attributes
     ----------
@@ -79,7 +92,9 @@ class Detector:
     names : tuple of str
         Names of the classes.
     backend : Backend
-        The runtime, with `name` and `describe()`.
+        The model in its runtime, with `name`, `device` and `metadata`.
+    network : Network
+        The model as all runtimes have it, with `head`, `batches` and `describe()`; lends contexts.
 
     Raises
     ------
@@ -88,13 +103,18 @@ class Detector:
     FileNotFoundError
         There is no such file.
     ValueError, TypeError
-        An option out of range, an unknown class, not one name per class.
+        An option out of range, or one that the runtime does not have; an unknown class; not one name per class.
     MissingDependencyError
         The runtime is not installed; says how to install it.
     EngineError
         There is no GPU for an engine, or the runtime failed.
     ConnectionError
         An official model could not be downloaded.
+
+    Notes
+    -----
+    A detector can be pickled, for "spawn", Ray or Dask: it opens its model again, with the same options, where it is
+    loaded. The file must be there, under the same absolute path and with the same content.
 
     Examples
     --------
@@ -116,37 +136,50 @@ class Detector:
         names: Names | None = None,
         color: Color = "bgr",
         legacy: bool = False,
-        precision: Precision | None = None,
+        precision: Literal["fp32", "fp16", "bf16"] | None = None,
         cuda_graphs: bool = False,
-        device: int = 0,
+        device: int | str = 0,
         threads: int | None = None,
+        providers: Iterable[Provider] | None = None,
     ) -> None:
-        from yoloxfast.backends import open_backend
+        from yoloxfast.backends import OPTIONS, open_network
 
-        self.backend: Backend = open_backend(
-            model,
-            backend=backend,
-            precision=precision,
-            cuda_graphs=cuda_graphs,
-            device=device,
-            threads=threads,
+        self._arguments: dict[str, Any] = {
+            "backend": backend,
+            "score_threshold": score_threshold,
+            "iou_threshold": iou_threshold,
+            "class_agnostic": class_agnostic,
+            "classes": classes,
+            "max_detections": max_detections,
+            "names": names,
+            "color": color,
+            "legacy": legacy,
+            "precision": precision,
+            "cuda_graphs": cuda_graphs,
+            "device": device,
+            "threads": threads,
+            "providers": tuple(providers)
+            if isinstance(providers, Iterable) and not isinstance(providers, str)
+            else providers,
+        }
+        self.network: Network = open_network(
+            model, backend=backend, **{option: self._arguments[option] for option in OPTIONS}
         )
-        head = self.backend.head
+        self.backend: Backend = self.network.backend
+        self._file = ModelFile(model, self.network.path)
+        head = self.network.head
         self.input_size = head.input_size
         self.num_classes = head.num_classes
-        self._score_threshold = score_threshold
-        self._iou_threshold = iou_threshold
-        self._class_agnostic = class_agnostic
-        self._max_detections = max_detections
         self._color = color
         self._legacy = legacy
         try:
+            check_colors(color, self.network.input.dtype, legacy=legacy)
             if names is None:
                 names = names_in(self.backend.metadata, head.num_classes)
             self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names)
             self.names = self._post.names
-            self._classes = resolve_classes(classes, self.names)
-            self._check_options()
+            self._arguments["classes"] = None if classes is None else resolve_classes(classes, self.names)
+            self._options = self._options_of_call({})
         except BaseException:
             self.close()
             raise
@@ -167,7 +200,8 @@ class Detector:
             BGR, as `cv2.imread` gives it, unless the detector was made for RGB; any size; crops and strided or flipped
             views will do.
         score_threshold, iou_threshold, classes : optional
-            For this call, instead of the detector's own. None means the detector's own.
+            For this call, instead of the detector's own, which None stands for. `yoloxfast.ALL_CLASSES` are all
+            classes.
 
         Returns
         -------
@@ -184,9 +218,13 @@ class Detector:
         ModelError
             The network gave a score above 1, which YOLOX never does.
         """
-        with self.backend.execution_context() as context:
+        options = self._options
+        if score_threshold is not None or iou_threshold is not None or classes is not None:
+            asked = {"score_threshold": score_threshold, "iou_threshold": iou_threshold, "classes": classes}
+            options = self._options_of_call({name: value for name, value in asked.items() if value is not None})
+        with self.network.lend() as context:
             scale = self._letterbox(image, context)
-            return self._postprocess(context.run()[0], scale, score_threshold, iou_threshold, classes)
+            return self._post.run(context.run()[0], scale, options)
 
     def warmup(self, n: int = 1) -> None:
         """Run the network `n` times, so that the first image does not wait for what a runtime does only once.
@@ -200,14 +238,14 @@ class Detector:
         """
         if n < 1:
             raise ValueError(f"n is {n}, expected at least 1 run")
-        with self.backend.execution_context() as context:
+        with self.network.lend() as context:
             self._letterbox(_PIXEL, context)
             for _ in range(n):
                 context.run()
 
     def close(self) -> None:
         """Let go of the model. Calls under way in other threads end as usual; may be called again."""
-        self.backend.close()
+        self.network.close()
 
     def __repr__(self) -> str:
         height, width = self.input_size
@@ -221,30 +259,16 @@ class Detector:
     ) -> None:
         self.close()
 
-    def _letterbox(self, image: NDArray[Any], context: ExecutionContext) -> float:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open_again, (type(self), self._file.pinned(), self._arguments)
+
+    def _letterbox(self, image: NDArray[Any], context: Context) -> float:
         return context.letterboxes[0](image, color=self._color, legacy=self._legacy)
 
-    def _postprocess(
-        self,
-        raw: NDArray[Any],
-        scale: float,
-        score_threshold: float | None = None,
-        iou_threshold: float | None = None,
-        classes: Classes | None = None,
-    ) -> Detections:
-        return self._post(
-            raw,
-            scale=scale,
-            score_threshold=self._score_threshold if score_threshold is None else score_threshold,
-            iou_threshold=self._iou_threshold if iou_threshold is None else iou_threshold,
-            class_agnostic=self._class_agnostic,
-            classes=self._classes if classes is None else classes,
-            max_detections=self._max_detections,
-        )
+    def _options_of_call(self, asked: dict[str, Any]) -> Options:
+        own = {name: self._arguments[name] for name in _OF_POST_PROCESSING}
+        return self._post.options(**(own | asked))
 
-    def _check_options(self) -> None:
-        """Try them on a pixel, and on an output in which nothing passes: that says now what is wrong with them."""
-        with self.backend.execution_context() as context:
-            self._letterbox(_PIXEL, context)
-        nothing = np.full((self.backend.head.num_anchors, BOX_COLUMNS + self.num_classes), -1, np.float32)
-        self._postprocess(nothing, 1.0)
+
+def _open_again(kind: type[Detector], file: PinnedModel, arguments: dict[str, Any]) -> Detector:
+    return kind(file.find(), **arguments)

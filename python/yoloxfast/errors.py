@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["EngineError", "MissingDependencyError", "ModelError", "missing"]
+import sys
+from contextlib import contextmanager
+from traceback import clear_frames
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["EngineError", "MissingDependencyError", "ModelError", "forget_frames", "forgetting_frames", "missing"]
 
 
 class ModelError(ValueError):
@@ -23,3 +31,30 @@ def missing(package: str, error: ImportError, *, extra: str) -> MissingDependenc
     if isinstance(error, ModuleNotFoundError):
         return MissingDependencyError(f"{package} is not installed: {pip}", name=package)
     return MissingDependencyError(f"{package} cannot be imported ({error}); to install it: {pip}", name=package)
+
+
+def forget_frames(error: BaseException, *, since: BaseException | None) -> None:
+    """Clear the frames of a raised error, so that it keeps no buffer, and no TensorRT or CUDA object, alive.
+
+    Parameters
+    ----------
+    error : BaseException
+    since : BaseException or None
+        The error that was being handled already when the work began: it keeps its frames.
+    """
+    links: list[BaseException | None] = [error]
+    for link in links:
+        if link is not None and link is not since:
+            clear_frames(link.__traceback__)
+            links += [link.__cause__, link.__context__]
+
+
+@contextmanager
+def forgetting_frames() -> Iterator[None]:
+    """Clear the frames of each error that leaves a `with` block; see `forget_frames`."""
+    since = sys.exc_info()[1]
+    try:
+        yield
+    except BaseException as error:
+        forget_frames(error, since=since)
+        raise

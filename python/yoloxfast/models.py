@@ -9,10 +9,20 @@ from pathlib import Path
 
 from yoloxfast.errors import ModelError, missing
 
-__all__ = ["DEMO_MODEL", "MODELS_VARIABLE", "OFFICIAL_MODELS", "OfficialModel", "download", "find_model"]
+__all__ = [
+    "DEMO_MODEL",
+    "MODELS_VARIABLE",
+    "OFFICIAL_MODELS",
+    "ModelFile",
+    "OfficialModel",
+    "PinnedModel",
+    "download",
+    "find_model",
+]
 
+DEMO_NAME = "demo"
 DEMO_MODEL = Path(__file__).parent / "demo" / "shapes.onnx"
-"""A YOLOX for the shapes that `yoloxfast.demo` draws; its name is "demo"."""
+"""A YOLOX for the shapes that `yoloxfast.demo` draws; its name is `DEMO_NAME`."""
 
 MODELS_VARIABLE = "YOLOXFAST_MODELS"
 """Environment variable: a folder that is searched before anything is downloaded."""
@@ -55,7 +65,7 @@ OFFICIAL_MODELS = {
 
 
 def find_model(model: str | os.PathLike[str]) -> Path:
-    """Return the file of a model: the path itself, that of the demo network for "demo", or that of an official model.
+    """Return the file of a model: the path itself, the demo network's for "demo", or an official model's.
 
     The file of an official model is downloaded if need be, and verified.
 
@@ -68,7 +78,7 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     ModelError
         A folder; or the file of an official model is not the official one.
     """
-    if model == "demo":
+    if model == DEMO_NAME:
         return DEMO_MODEL
     if isinstance(model, str) and model in OFFICIAL_MODELS:
         return download(model)
@@ -114,15 +124,80 @@ def download(name: str) -> Path:
     return _fetch(model)
 
 
-def _check_hash(path: Path, model: OfficialModel) -> None:
+@dataclass(frozen=True)
+class PinnedModel:
+    """A model to be opened again by another process.
+
+    Attributes
+    ----------
+    model : str
+        The absolute path of its file, or its name.
+    sha256 : str or None
+        Of its file; None for a model with a name.
+    """
+
+    model: str
+    sha256: str | None
+
+    def find(self) -> str:
+        """Return the path or name, if that is the same model still.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file any more, or none on this machine.
+        ModelError
+            It is another file.
+        """
+        if self.sha256 is not None and _sha256_of(find_model(self.model)) != self.sha256:
+            raise ModelError(f"{self.model} is not the file that the pickled detector had open: make a new detector")
+        return self.model
+
+
+class ModelFile:
+    """The file of a model that is open, in whatever way it was named."""
+
+    def __init__(self, model: str | os.PathLike[str], path: Path) -> None:
+        self._name = model if isinstance(model, str) and model in (DEMO_NAME, *OFFICIAL_MODELS) else None
+        self._path = path.absolute()
+        self._stamp = _stamp_of(path)
+
+    def pinned(self) -> PinnedModel:
+        """Return what finds it again.
+
+        Raises
+        ------
+        FileNotFoundError
+            It has been deleted.
+        ModelError
+            It has been replaced.
+        """
+        if self._name is not None:
+            return PinnedModel(self._name, None)
+        if _stamp_of(find_model(self._path)) != self._stamp:
+            raise ModelError(f"{self._path} has been replaced since it was opened: make a new detector to pickle")
+        return PinnedModel(str(self._path), _sha256_of(self._path))
+
+
+def _stamp_of(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _sha256_of(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    if digest.hexdigest() != model.sha256:
+    return digest.hexdigest()
+
+
+def _check_hash(path: Path, model: OfficialModel) -> None:
+    digest = _sha256_of(path)
+    if digest != model.sha256:
         raise ModelError(
             f"{path} is not the official {model.file}: expected {model.size} bytes of SHA-256 {model.sha256},"
-            f" got {path.stat().st_size} bytes of {digest.hexdigest()}"
+            f" got {path.stat().st_size} bytes of {digest}"
         )
 
 

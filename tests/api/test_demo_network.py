@@ -49,7 +49,7 @@ def test_the_network_is_small_and_says_what_it_is(detector: Detector) -> None:
     assert DEMO_MODEL.stat().st_size <= 1_500_000
     assert detector.names == CLASSES
     assert detector.input_size == SIZE
-    assert detector.backend.head.strides == (8, 16, 32)
+    assert detector.network.head.strides == (8, 16, 32)
     assert detector.backend.metadata["license"] == "Apache-2.0"
 
 

@@ -37,7 +37,7 @@ def test_a_detector_reads_the_model(toy_detector: Detector) -> None:
     assert toy_detector.names == ("class 0", "class 1", "class 2")
     assert toy_detector.backend.name == "onnxruntime"
     assert repr(toy_detector) == "<Detector of 3 classes at 64x96, onnxruntime>"
-    assert toy_detector.backend.describe()["input"] == "image (1, 3, 64, 96) float32"
+    assert toy_detector.network.describe()["input"] == "image (1, 3, 64, 96) float32"
 
 
 @pytest.mark.parametrize(
@@ -185,25 +185,25 @@ def test_a_closed_detector_says_so(toy_model: Path, image: NDArray[np.uint8]) ->
 def test_a_call_under_way_survives_close(toy_model: Path, image: NDArray[np.uint8]) -> None:
     detector = Detector(toy_model)
     alone = detector.detect(image)
-    with detector.backend.execution_context() as context:
+    with detector.network.lend() as context:
         detector.close()
         context.letterboxes[0](image)
         raw = context.run().copy()
     with Detector(toy_model) as other:
         assert other.detect(image) == alone
-        with other.backend.execution_context() as context:
+        with other.network.lend() as context:
             context.letterboxes[0](image)
             np.testing.assert_array_equal(context.run(), raw)
 
 
 def test_contexts_are_reused_and_let_go(toy_model: Path, image: NDArray[np.uint8]) -> None:
     with Detector(toy_model) as detector:
-        with detector.backend.execution_context() as first, detector.backend.execution_context() as second:
+        with detector.network.lend() as first, detector.network.lend() as second:
             assert first is not second
         buffers = {id(first), id(second)}
         for _ in range(3):
             detector.detect(image)
-            with detector.backend.execution_context() as again:
+            with detector.network.lend() as again:
                 assert id(again) in buffers
         watched = weakref.ref(first)
     del first, second, again
@@ -224,7 +224,7 @@ def test_threads_and_warmup_reach_the_runtime(toy_model: Path, monkeypatch: pyte
     detector = Detector(toy_model, threads=2)
     Detector(toy_model)
     assert made == [2, 0]
-    with detector.backend.execution_context() as context:
+    with detector.network.lend() as context:
         run = context.run
 
         def counted_run() -> NDArray[Any]:
@@ -268,7 +268,7 @@ def test_a_bad_image_harms_no_later_one(toy_detector: Detector, image: NDArray[n
         ({"threads": 1.5}, TypeError, "threads must be a whole number, got 1.5"),
         ({"color": "RGB"}, ValueError, "color is 'RGB', expected 'bgr' or 'rgb'"),
         ({"device": 1}, ValueError, "device is 1"),
-        ({"backend": "openvino"}, ValueError, "unknown backend 'openvino', expected 'onnxruntime'"),
+        ({"backend": "ncnn"}, ValueError, "unknown backend 'ncnn', expected 'onnxruntime', 'openvino', 'tensorrt'"),
     ],
 )
 def test_bad_options_are_refused_at_once(toy_model: Path, options: Any, error: type[Exception], message: str) -> None:
@@ -288,7 +288,7 @@ def test_a_failing_run_is_an_engine_error(toy_detector: Detector) -> None:
         def run_with_iobinding(self, _: object) -> None:
             raise RuntimeError("out of memory")
 
-    with toy_detector.backend.execution_context() as context:
+    with toy_detector.network.lend() as context:
         context._session = Broken()  # type: ignore[attr-defined]  # noqa: SLF001
         with pytest.raises(EngineError, match="could not run the model: out of memory"):
             context.run()

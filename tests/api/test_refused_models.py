@@ -22,7 +22,10 @@ if TYPE_CHECKING:
         ({"outputs": 2}, "exactly one output"),
         ({"sigmoid": False}, "expected 0 to 1; the sigmoid"),
         ({"decoded": True}, "decoded already.*--decode_in_inference"),
-        ({"channels_last": True}, r"found image \[1, 64, 96, 3\].*expected one input \(batch, 3, height, width\)"),
+        (
+            {"channels_last": True},
+            r"found image \(1, 64, 96, 3\) float32.*expected one input \(batch, 3, height, width\)",
+        ),
         ({"size": ("height", "width")}, "of fixed height and width"),
         ({"size": (200_000, 200_000)}, "1 to 8192"),
     ],
@@ -37,7 +40,7 @@ def test_a_model_that_is_no_yolox_is_refused(tmp_path: Path, variant: Any, messa
 
 def test_a_network_of_another_kind_is_refused(tmp_path: Path) -> None:
     model = toy_network.build_tensor_input(tmp_path / "model.onnx")
-    with pytest.raises(ModelError, match=r"found x \[1, 10\] tensor\(uint8\)"):
+    with pytest.raises(ModelError, match=r"found x \(1, 10\) uint8"):
         Detector(model)
 
 

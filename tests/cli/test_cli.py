@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-COMMANDS = ("demo", "detect", "info", "download")
+COMMANDS = ("demo", "detect", "build", "info", "download")
 
 
 def vast_png() -> bytes:

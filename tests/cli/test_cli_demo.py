@@ -100,7 +100,7 @@ def test_bad_options_of_the_demo_are_one_line_and_status_2(tmp_path: Path, capsy
         message = f"argument --seed: expected a whole number from 0 to 4294967295, got {seed[:20]} "
         assert_fails(capsys, "demo", "--seed", seed, message=message)
     for name in ("scene.doc", "scene"):
-        message = f"{name} is no name of a picture, expected one that ends in .bmp, "
+        message = f"{name} is not an image file name, expected one that ends in .bmp, "
         assert_fails(capsys, "demo", "--output", tmp_path / name, message=message)
     message = f"{tmp_path} is a folder, expected a file such as yoloxfast-demo.png"
     assert_fails(capsys, "demo", "--output", tmp_path, message=message)
@@ -115,4 +115,4 @@ def test_the_demo_says_how_to_install_what_it_needs(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tabulate", None)
-    assert_fails(capsys, "demo", message="tabulate is not installed: pip install 'yoloxfast[cpu]'")
+    assert_fails(capsys, "demo", message="tabulate is not installed: pip install 'yoloxfast[tools]'")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 KINDS = {"tensor(float)": "FLOAT", "tensor(float16)": "HALF", "tensor(uint8)": "UINT8", "tensor(bfloat16)": "BF16"}
 DTYPES = {"FLOAT": np.float32, "HALF": np.float16, "UINT8": np.uint8}
 BATCHES = "1:4:8"
-"""The only profile of engines that are put together by hand."""
+"""The profile of engines that are put together by hand, unless the network's metadata have others."""
 
 
 def engine_of(model: Path, path: Path) -> Path:
@@ -73,10 +73,19 @@ class OnnxEngine:
     def get_tensor_dtype(self, name: str) -> str:
         return KINDS[self._tensor(name).type]
 
-    def get_tensor_profile_shape(self, name: str, _: int) -> list[tuple[int, ...]]:
+    @property
+    def num_optimization_profiles(self) -> int:
+        return len(self._profiles)
+
+    @property
+    def _profiles(self) -> list[str]:
+        profiles: str = self._session.get_modelmeta().custom_metadata_map.get(PROFILE, BATCHES)
+        return profiles.split()
+
+    def get_tensor_profile_shape(self, name: str, profile: int) -> list[tuple[int, ...]]:
         shape = self.get_tensor_shape(name)
-        profile = self._session.get_modelmeta().custom_metadata_map.get(PROFILE, BATCHES)
-        return [tuple(int(batch) if side < 0 else side for side in shape) for batch in profile.split(":")]
+        batches = self._profiles[profile].split(":")
+        return [tuple(int(batch) if side < 0 else side for side in shape) for batch in batches]
 
     def dtype_of(self, name: str) -> Any:
         return np.dtype(nptype(self.get_tensor_dtype(name)))
@@ -93,13 +102,19 @@ class OnnxExecution:
 
     def __init__(self, engine: OnnxEngine) -> None:
         self.engine = engine
+        self.profile = 0
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.addresses: dict[str, int] = {}
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
-        least, _, most = self.engine.get_tensor_profile_shape(name, 0)
+        least, _, most = self.engine.get_tensor_profile_shape(name, self.profile)
         self.shapes[name] = tuple(shape)
         return all(low <= side <= high for low, side, high in zip(least, shape, most, strict=True))
+
+    def set_optimization_profile_async(self, profile: int, stream_handle: int) -> bool:
+        assert stream_handle != 0
+        self.profile = profile
+        return profile in range(self.engine.num_optimization_profiles)
 
     def get_tensor_shape(self, name: str) -> tuple[int, ...]:
         feeds = {key: np.zeros(shape, self.engine.dtype_of(key)) for key, shape in self.shapes.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +12,8 @@ from onnx import helper, numpy_helper
 
 import toy_network
 from yoloxfast import ModelError
-from yoloxfast.backends.onnxruntime import OnnxRuntimeBackend
-from yoloxfast.export.conversion import checked_graph
-from yoloxfast.tensorrt.recipe import Recipe
+from yoloxfast.backends import open_network
+from yoloxfast.export import Conversion, checked_graph
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,15 +31,13 @@ def with_end(path: Path, nodes: list[Any], weights: dict[str, Any], **variant: A
     return path
 
 
-def convert(path: Path, **options: Any) -> None:
-    recipe = Recipe.checked(**({"precision": "fp32"} | options))
-    source = OnnxRuntimeBackend(path)
-    least, _, largest = recipe.batch or source.input.shape[:1] * 3
-    checked_graph(path, source, recipe, batch=least if least == largest else None)
+def convert(path: Path, **changes: Any) -> None:
+    with closing(open_network(path)) as source:
+        checked_graph(path, source, Conversion(**({"batch": source.batches.least} | changes)))
 
 
 @pytest.mark.parametrize("exported", [1, 2, 3])
-@pytest.mark.parametrize("batch", [4, (1, 2, 4), (1, 3, 3)])
+@pytest.mark.parametrize("batch", [4, None])
 def test_a_batch_that_the_graph_cannot_have_is_refused(tmp_path: Path, exported: int, batch: Any) -> None:
     """Its last Reshape holds the exported batch where nobody can tell that it is one."""
     nodes = [
@@ -49,12 +47,12 @@ def test_a_batch_that_the_graph_cannot_have_is_refused(tmp_path: Path, exported:
     weights = {"flat": [-1], "target": [exported, -1, COLUMNS]}
     path = with_end(tmp_path / "model.onnx", nodes, weights, batch=exported, hard_coded=True)
     convert(path)
-    with pytest.raises(ModelError, match=r"model.onnx cannot be built as fp32, batch .* images give"):
+    with pytest.raises(ModelError, match=r"model.onnx cannot be converted to the same precision, .* images give"):
         convert(path, batch=batch)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_images_of_a_batch_may_not_mix(tmp_path: Path, precision: str) -> None:
+@pytest.mark.parametrize("half", [False, True])
+def test_images_of_a_batch_may_not_mix(tmp_path: Path, half: bool) -> None:
     nodes = [
         helper.make_node("Slice", ["before", "begin", "end"], ["first"]),
         helper.make_node("Mul", ["before", "zero"], ["nothing"]),
@@ -62,9 +60,9 @@ def test_images_of_a_batch_may_not_mix(tmp_path: Path, precision: str) -> None:
     ]
     weights = {"begin": [0], "end": [1], "zero": np.float32(0)}
     path = with_end(tmp_path / "model.onnx", nodes, weights, batch="any")
-    convert(path, precision=precision)
-    with pytest.raises(ModelError, match=r"cannot be built as .*: a column of its raw output differs by"):
-        convert(path, precision=precision, batch=(1, 2, 4))
+    convert(path, half=half)
+    with pytest.raises(ModelError, match=r"cannot be converted to .*: a column of its raw output differs by"):
+        convert(path, half=half, batch=None)
 
 
 def with_beginning(path: Path, steps: list[tuple[str, float | None]]) -> Path:
@@ -99,8 +97,8 @@ def test_what_float16_cannot_hold_is_refused(tmp_path: Path, steps: Any, problem
     """ONNX Runtime, which computes float16 in float32, would not notice."""
     path = with_beginning(tmp_path / "model.onnx", steps)
     convert(path)
-    with pytest.raises(ModelError, match=f"cannot be built as fp16, .*: {problem}"):
-        convert(path, precision="fp16")
+    with pytest.raises(ModelError, match=f"cannot be converted to float16, .*: {problem}"):
+        convert(path, half=True)
 
 
 def test_what_onnx_runtime_cannot_run_is_refused(tmp_path: Path) -> None:
@@ -111,5 +109,5 @@ def test_what_onnx_runtime_cannot_run_is_refused(tmp_path: Path) -> None:
     weights = {"line": [ANCHORS * COLUMNS], "target": [1, ANCHORS, COLUMNS]}
     path = with_end(tmp_path / "model.onnx", nodes, weights, hard_coded=True)
     convert(path)
-    with pytest.raises(ModelError, match=r"model.onnx cannot be built as fp32, batch 4:4:4: ONNX Runtime could not"):
+    with pytest.raises(ModelError, match=r"model.onnx cannot be converted to the same precision, batch 4: ONNX"):
         convert(path, batch=4)

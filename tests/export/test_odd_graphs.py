@@ -12,10 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 import toy_network
 from converted import noise, prepare, run, session_of
 from yoloxfast import ModelError
-from yoloxfast.backends.onnxruntime import OnnxRuntimeBackend
-from yoloxfast.export.conversion import checked_graph
+from yoloxfast.backends import open_network
+from yoloxfast.export import Conversion, checked_graph
 from yoloxfast.models import DEMO_MODEL
-from yoloxfast.tensorrt.recipe import Recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,8 +33,8 @@ def test_a_graph_within_the_graph_is_kept_or_refused(tmp_path: Path, toy_model: 
     onnx.save(model, tmp_path / "model.onnx")
     images = noise(1, toy_network.SIZE)
     np.testing.assert_array_equal(run(prepare(tmp_path / "model.onnx", batch=1), images), run(toy_model, images))
-    for change, message in (({"half": True}, "precision fp16"), ({"takes_bytes": True}, "uint8 input")):
-        with pytest.raises(ModelError, match=rf"model.onnx cannot be built with {message}: If choice holds a graph"):
+    for change, message in (({"half": True}, "float16"), ({"takes_bytes": True}, "uint8 input")):
+        with pytest.raises(ModelError, match=rf"model.onnx cannot be converted to {message}: If choice holds a graph"):
             prepare(tmp_path / "model.onnx", batch=1, **change)
 
 
@@ -99,10 +98,10 @@ def test_zeros_mean_as_in_the_input_also_where_they_did_not(tmp_path: Path) -> N
 
 def test_a_network_of_float16_may_be_built_in_float16(tmp_path: Path) -> None:
     model = toy_network.build(tmp_path / "model.onnx", dtype=np.float16, hard_coded=True)
-    source = OnnxRuntimeBackend(model)
-    for recipe in (Recipe(), Recipe(precision="fp16"), Recipe(precision="fp16", takes_bytes=True)):
-        session = session_of(checked_graph(model, source, recipe, batch=4).serialized())
-        taken = "tensor(uint8)" if recipe.takes_bytes else "tensor(float16)"
+    source = open_network(model)
+    for conversion in (Conversion(4), Conversion(4, half=True), Conversion(4, half=True, takes_bytes=True)):
+        session = session_of(checked_graph(model, source, conversion).serialized())
+        taken = "tensor(uint8)" if conversion.takes_bytes else "tensor(float16)"
         assert (session.get_inputs()[0].type, session.get_inputs()[0].shape[0]) == (taken, 4)
 
 

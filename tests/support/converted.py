@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnxruntime as ort
 
+from yoloxfast.export import Conversion
 from yoloxfast.export.conversion import converted_graph
 from yoloxfast.export.float16 import emulate_half
 
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def prepare(path: Path, *, batch: int | None, half: bool = False, takes_bytes: bool = False) -> bytes:
-    return converted_graph(path, batch=batch, half=half, takes_bytes=takes_bytes).serialized()
+    return converted_graph(path, Conversion(batch, half, takes_bytes)).serialized()
 
 
 def emulated(path: Path) -> bytes:
     """A network as a GPU computes it in float16, in float32."""
-    graph = converted_graph(path, batch=1, half=True, takes_bytes=False)
+    graph = converted_graph(path, Conversion(1, half=True))
     emulate_half(graph)
     return graph.serialized()
 

@@ -33,6 +33,17 @@ def assert_same(found: Detections, rows: list[list[float]], *, pixels: float, sc
     )
 
 
+def in_order_of(found: Detections, rows: list[list[float]], *, score: float) -> Detections:
+    """Swap neighbours whose scores differ by less than that, so that they come as stored: no program orders these."""
+    order = list(range(len(found)))
+    for place, row in enumerate(rows):
+        close = (index for index in order[place:] if abs(found.scores[index] - row[4]) <= score)
+        best = min(close, key=lambda index: np.abs(found.xyxy[index] - row[:4]).max(), default=order[place])
+        order.remove(best)
+        order.insert(place, best)
+    return found[order]
+
+
 def report(what: str, differences: list[tuple[float, float]]) -> None:
     """Say, for `pytest -s`, how close it was."""
     boxes, scores = np.max(differences, axis=0)

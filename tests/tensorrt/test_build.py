@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from hashlib import sha256
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
@@ -164,7 +165,7 @@ def test_what_is_no_yolox_is_refused_before_it_is_built(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a YOLOX head"):
         build_engine(no_head, runtime=RUNTIME)
     (tmp_path / "text.onnx").write_text("text")
-    with pytest.raises(ModelError, match=r"text\.onnx is no ONNX file"):
+    with pytest.raises(ModelError, match=r"text\.onnx is not an ONNX file"):
         build_engine(tmp_path / "text.onnx", runtime=RUNTIME)
 
 
@@ -202,7 +203,7 @@ def test_bad_arguments_are_refused(tmp_path: Path, toy_model: Path) -> None:
     with pytest.raises(TypeError, match=r"batch must be a whole number or three of them, got 1\.5"):
         build_engine(toy_model, tmp_path / "x.engine", batch=1.5)  # type: ignore[arg-type]
     (tmp_path / "x.engine").touch()
-    with pytest.raises(ModelError, match=r"x\.engine is no ONNX file"):
+    with pytest.raises(ModelError, match=r"x\.engine is not an ONNX file"):
         build_engine(tmp_path / "x.engine", runtime=RUNTIME)
 
 
@@ -216,7 +217,9 @@ def build_in_cache(model: Path) -> tuple[Path, int]:
     """Return the engine, and which file that is."""
     from yoloxfast.tensorrt.building import EngineBuilder
 
-    engine = cached_engine(model, EngineBuilder(RUNTIME, 0), Recipe())
+    builder, recipe = EngineBuilder(RUNTIME, 0), Recipe()
+    build = partial(builder.build, model, recipe=recipe)
+    engine = cached_engine(model.stem, builder.identity(model, recipe), build)
     return engine, engine.stat().st_ino
 
 

@@ -15,8 +15,9 @@ from specification import expected
 from tensorrt_double import forget_backend
 from yoloxfast import Detector, EngineError, ModelError
 from yoloxfast.cli import main
+from yoloxfast.files import replacing
 from yoloxfast.tensorrt import build_engine
-from yoloxfast.tensorrt.engine_file import read_engine, replacing, write_engine
+from yoloxfast.tensorrt.engine_file import read_engine, write_engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,7 +153,7 @@ def test_metadata_of_another_version_are_no_riddle(
     engine = tmp_path / "some.engine"
     with replacing(engine) as file:
         write_engine(file, b"a plan", metadata)
-    with pytest.raises(ModelError, match=r"some.engine (is an engine of tensorrt-lean|is no engine|was built by)"):
+    with pytest.raises(ModelError, match=r"some.engine (is an engine of tensorrt-lean|is not an engine|was built by)"):
         Detector(engine)
     assert main(["info", str(engine)]) == 0
     assert "runs here" in capsys.readouterr().out
@@ -164,7 +165,9 @@ def test_an_engine_of_another_version_or_gpu_says_both(toy_model: Path, tmp_path
     plan, metadata = read_engine(engine)
     with replacing(engine) as file:
         write_engine(file, b"for another GPU", metadata)
-    with pytest.raises(ModelError, match=r"is no engine for TensorRT 10.16.1 on Double GPU: the plan .*; it was built"):
+    with pytest.raises(
+        ModelError, match=r"is not an engine for TensorRT 10.16.1 on Double GPU: the plan .*; it was built"
+    ):
         Detector(engine)
     with replacing(engine) as file:
         write_engine(file, bytes(plan), {**metadata, "runtime": "TensorRT 10.3.0", "gpu": "NVIDIA A100"})
@@ -184,7 +187,7 @@ def test_an_engine_knows_its_names_and_runtime(
         assert detector.detect(image) == Detector(model).detect(image)
     assert main(["info", str(engine)]) == 0
     lines = capsys.readouterr().out
-    for fact in ("Double GPU, compute capability 8.9, 1.0 GiB", "built by       TensorRT 10.16.1", "3: fish, cat, dog"):
+    for fact in ("Double GPU, compute capability 8.9, 1.0 GiB", "TensorRT 10.16.1", "3: fish, cat, dog"):
         assert fact in lines
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import pytest
 
 from yoloxfast import ModelError
-from yoloxfast.tensorrt.engine_file import read_engine, replacing, write_engine
+from yoloxfast.files import replacing
+from yoloxfast.tensorrt.engine_file import read_engine, write_engine
 
 if TYPE_CHECKING:
     from pathlib import Path

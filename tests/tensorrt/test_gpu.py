@@ -260,7 +260,7 @@ def test_timing_table(machine: Machine) -> None:
             for size, (height, width) in SIZES.items():
                 scene = draw_scene(5).image
                 image = np.resize(scene, (height, width, 3))
-                with detector.backend.execution_context() as context:
+                with detector.network.lend() as context:
                     letterbox = time_of(partial(context.letterboxes[0], image), rounds)
                     run = time_of(context.run, rounds)
                 rows.append((name, size, letterbox, run, time_of(partial(detector.detect, image), rounds)))

@@ -72,8 +72,7 @@ def test_an_error_that_is_handled_meanwhile_keeps_its_frames(
 def close_two_contexts(world: World, engine: Path, failing: str) -> None:
     """Close a detector while something fails: all is freed, contexts reach nothing of it, and a kept error neither."""
     detector = Detector(engine, cuda_graphs=True)
-    backend: Any = detector.backend
-    with backend.execution_context() as first, backend.execution_context() as second:
+    with detector.network.lend() as first, detector.network.lend() as second:
         pass
     world.fails_once.add(failing)
     with pytest.raises(EngineError, match="unspecified launch failure") as kept:
@@ -82,8 +81,8 @@ def close_two_contexts(world: World, engine: Path, failing: str) -> None:
     assert not world.live
     assert world.breaches == []
     for context in (first, second):
-        left = [value for value in vars(context).values() if isinstance(value, (dict, list)) and value]
-        assert left == [context.outputs]
+        assert [value for value in vars(context).values() if isinstance(value, (dict, list)) and value] == []
+        assert context.images.size == 0
     detector.close()
 
 
@@ -101,11 +100,9 @@ def test_a_step_that_fails_does_not_keep_the_others(world: World, engine: Path, 
 def test_a_run_that_nobody_waited_for_is_waited_for_when_it_is_closed(
     world: World, engine: Path, image: NDArray[np.uint8]
 ) -> None:
-    with Detector(engine) as detector:
-        backend: Any = detector.backend
-        with backend.execution_context() as context:
-            context.letterboxes[0](image)
-            context.submit()
+    with Detector(engine) as detector, detector.network.lend() as context:
+        context.letterboxes[0](image)
+        context.submit()
     assert not world.live
 
 

@@ -1,90 +1,71 @@
-"""The runtimes that run networks.
-
-A backend holds one model. Its execution contexts hold the buffers of one run each: a context belongs to one thread at
-a time, and a backend lends as many as there are threads that ask at once.
-"""
+"""The runtimes that run networks, by name and by the suffixes of their files. Each is imported when it is used."""
 
 from __future__ import annotations
 
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from yoloxfast.backends.network import Network
 from yoloxfast.errors import ModelError
 from yoloxfast.models import find_model
-from yoloxfast.tensorrt import BUILDERS, SUFFIXES
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterable, Mapping
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
-    from yoloxfast.backends.head import Head
-    from yoloxfast.letterbox import Letterbox
-    from yoloxfast.tensorrt.recipe import Precision
+    Provider: TypeAlias = str | tuple[str, Mapping[str, Any]]
+    """An execution provider as ONNX Runtime takes it: its name, or that and its options."""
 
-__all__ = ["Backend", "ExecutionContext", "open_backend"]
-
-_RUNTIMES = ("onnxruntime", *BUILDERS)
+__all__ = ["NAMES", "OPTIONS", "Network", "open_network", "run_onnx"]
 
 
-class ExecutionContext(Protocol):
-    """The buffers of one run."""
-
-    @property
-    def letterboxes(self) -> Sequence[Letterbox]:
-        """Write images into the network's input, each into its place in the batch."""
-
-    def run(self) -> NDArray[Any]:
-        """Run the network.
-
-        Returns
-        -------
-        ndarray of float32 or float16, (batch, anchors, 5 + classes)
-            Borrowed: the next run overwrites it.
-        """
+class _Runtime(NamedTuple):
+    title: str
+    module: str
+    backend: str
+    suffixes: tuple[str, ...]
 
 
-class Backend(Protocol):
-    """One model in one runtime."""
+_ENGINE = (".engine", ".plan", ".trt")
 
-    name: str
-    """Name of the runtime, as in `Detector(..., backend=name)`."""
+_RUNTIMES = {
+    "onnxruntime": _Runtime("ONNX Runtime", "yoloxfast.backends.onnxruntime", "OnnxRuntimeBackend", (".onnx", ".ort")),
+    "openvino": _Runtime("OpenVINO", "yoloxfast.backends.openvino", "OpenVinoBackend", (".xml", ".onnx")),
+    "tensorrt": _Runtime("TensorRT", "yoloxfast.tensorrt.backend", "TensorRtBackend", (*_ENGINE, ".onnx")),
+    "tensorrt-rtx": _Runtime("TensorRT-RTX", "yoloxfast.tensorrt.backend", "TensorRtBackend", (*_ENGINE, ".onnx")),
+}
 
-    head: Head
-    """What the network puts out."""
+_DEFAULTS: dict[str, str] = {}
+"""The runtime of each suffix: the first that takes it."""
+for _name, _runtime in _RUNTIMES.items():
+    for _suffix in _runtime.suffixes:
+        _DEFAULTS.setdefault(_suffix, _name)
 
-    @property
-    def metadata(self) -> Mapping[str, str]:
-        """What the model file says of itself."""
+NAMES = tuple(_RUNTIMES)
+"""Names of the runtimes, as in `Detector(..., backend=name)`."""
 
-    @property
-    def device(self) -> Mapping[str, str]:
-        """What it runs on: "name", "runtime" with its version; of a GPU also "memory", "driver" and more."""
-
-    def describe(self) -> dict[str, str]:
-        """Facts for people: file, runtime, device, tensors."""
-
-    def execution_context(self) -> AbstractContextManager[ExecutionContext]:
-        """Borrow a context; from any thread."""
-
-    def close(self) -> None:
-        """Let go of the model; runs under way end as usual. May be called again."""
+OPTIONS = {"precision": None, "cuda_graphs": False, "device": 0, "threads": None, "providers": None}
+"""Options that some runtimes have, and the values that say nothing."""
 
 
-def open_backend(
-    model: str | os.PathLike[str],
-    *,
-    backend: str | None = None,
-    precision: Precision | None = None,
-    cuda_graphs: bool = False,
-    device: int = 0,
-    threads: int | None = None,
-) -> Backend:
-    """Open a model, a file or one by name, with the runtime that its suffix or `backend` names.
+def open_network(model: str | os.PathLike[str], *, backend: str | None = None, **options: Any) -> Network:
+    """Open a model, a file or one by name, in the runtime that `backend` or else its suffix names.
 
-    An ONNX file that TensorRT shall run is built with that `precision`, "fp32" if that is None, unless it was before.
+    A runtime has the options that its backend's constructor takes. One that is several runtimes also takes `runtime`,
+    which is `backend`.
+
+    Parameters
+    ----------
+    model : str or path
+    backend : str, optional
+        One of `NAMES`.
+    **options
+        Some of `OPTIONS`.
 
     Raises
     ------
@@ -96,51 +77,38 @@ def open_backend(
         There is no such file.
     MissingDependencyError
         The runtime is not installed; that is found out before anything is downloaded.
+    EngineError
+        The runtime failed.
     ConnectionError
         An official model could not be downloaded.
     """
-    if backend not in (None, *_RUNTIMES):
-        raise ValueError(f"unknown backend {backend!r}, expected {', '.join(map(repr, _RUNTIMES))}")
-    if backend == "onnxruntime" or (backend is None and Path(model).suffix.lower() not in SUFFIXES):
-        if device != 0:
-            raise ValueError(f"device is {device}, but ONNX Runtime runs on the CPU here: leave it at 0")
-        if cuda_graphs:
-            raise ValueError("cuda_graphs is True, but ONNX Runtime runs on the CPU here: leave it out")
-        _refuse_precision(precision, "ONNX Runtime computes as the model says")
-        from yoloxfast.backends.onnxruntime import OnnxRuntimeBackend
-
-        path = find_model(model)
-        if backend is None and path.suffix.lower() != ".onnx":
-            raise ModelError(f"{path} has an unknown suffix, expected .onnx, or {', '.join(SUFFIXES)} for an engine")
-        return OnnxRuntimeBackend(path, threads=threads)
-    if threads is not None:
-        raise ValueError(f"threads is {threads}, but those are threads of ONNX Runtime: leave it out for an engine")
-    from yoloxfast.tensorrt.backend import TensorRtBackend
-
+    if backend is not None and backend not in _RUNTIMES:
+        raise ValueError(f"unknown backend {backend!r}, expected {', '.join(map(repr, NAMES))}")
+    runtime = _RUNTIMES[backend or _DEFAULTS.get(Path(model).suffix.lower(), "onnxruntime")]
+    make = getattr(import_module(runtime.module), runtime.backend)
+    parameters = signature(make).parameters
+    given = {option: value for option, value in options.items() if not _says_nothing(option, value)}
+    for option, value in given.items():
+        if option not in parameters:
+            raise ValueError(f"{option} is {value!r}, but {runtime.title} has no such option: leave it out")
     path = find_model(model)
-    if path.suffix.lower() == ".onnx" and backend is not None:
-        return _built(path, backend, precision, device=device, graphs=cuda_graphs)
-    _refuse_precision(precision, "an engine has that which it was built with")
-    return TensorRtBackend(path, runtime=backend, device=device, graphs=cuda_graphs)
+    suffix = path.suffix.lower()
+    if backend is None and suffix not in _DEFAULTS:
+        raise ModelError(f"{path} has an unknown suffix, expected {', '.join(_DEFAULTS)}, or its backend to be named")
+    if suffix in _DEFAULTS and suffix not in runtime.suffixes:
+        raise ModelError(f"{path} is not for {runtime.title}, which takes {', '.join(runtime.suffixes)}")
+    if "runtime" in parameters:
+        given["runtime"] = backend
+    return Network(make(path, **given), path)
 
 
-def _refuse_precision(precision: Precision | None, reason: str) -> None:
-    if precision is not None:
-        raise ValueError(f"precision is {precision!r}, but {reason}: leave it out")
+def _says_nothing(option: str, value: object) -> bool:
+    default = OPTIONS[option]
+    return type(value) is type(default) and value == default
 
 
-def _built(model: Path, runtime: str, precision: Precision | None, **options: Any) -> Backend:
-    """Open the engine of an ONNX file; one that was kept and cannot be loaded is built again."""
-    from yoloxfast.tensorrt.backend import TensorRtBackend
-    from yoloxfast.tensorrt.building import EngineBuilder
-    from yoloxfast.tensorrt.cache import cached_engine
-    from yoloxfast.tensorrt.recipe import Recipe
-
-    recipe = Recipe.checked(precision=precision or "fp32")
-    builder = EngineBuilder(runtime, options["device"])
-    engine = cached_engine(model, builder, recipe)
-    try:
-        return TensorRtBackend(engine, runtime=runtime, **options)
-    except ModelError:
-        engine = cached_engine(model, builder, recipe, rebuild=True)
-        return TensorRtBackend(engine, runtime=runtime, **options)
+def run_onnx(model: Path | bytes, inputs: Iterable[NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
+    """Run an ONNX file by ONNX Runtime: see `run_model` there."""
+    run_model = import_module(_RUNTIMES["onnxruntime"].module).run_model
+    outputs: list[dict[str, NDArray[Any]]] = run_model(model, inputs)
+    return outputs

@@ -64,8 +64,8 @@ def find_head(outputs: Mapping[str, NDArray[Any]], input_size: tuple[int, int], 
     Raises
     ------
     ModelError
-        No output, or more than one, is that of a YOLOX head; or its values are not: boxes already decoded, scores that
-        no sigmoid has brought into 0..1.
+        No output, or more than one, has the shape of a YOLOX head; or its values do not fit: boxes already decoded, or
+        scores that no sigmoid has brought into 0..1.
     """
     strides_of = {count_anchors(*input_size, strides): strides for strides in KNOWN_STRIDES}
     heads = [

@@ -1,20 +1,21 @@
-"""ONNX models on the CPU, through ONNX Runtime."""
+"""ONNX files through ONNX Runtime, by default on the CPU."""
 
 from __future__ import annotations
 
 import operator
+import os
 import platform
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from yoloxfast._core import PADDING
-from yoloxfast.backends.head import find_head
-from yoloxfast.backends.tensors import Tensor, image_size, not_an_image
+from yoloxfast.arguments import checked_threads
+from yoloxfast.backends.backend import Backend, Context
+from yoloxfast.backends.tensors import Batches, Port
 from yoloxfast.errors import EngineError, ModelError, missing
-from yoloxfast.letterbox import Letterbox
 
 try:
     import onnxruntime as ort
@@ -22,23 +23,35 @@ except ImportError as error:
     raise missing("onnxruntime", error, extra="cpu") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
+    from yoloxfast.backends import Provider
+    from yoloxfast.backends.tensors import Tensor
+
 __all__ = ["OnnxRuntimeBackend", "run_model"]
+
+_CPU = "CPUExecutionProvider"
+_WITH_DEVICE_ID = frozenset(
+    f"{name}ExecutionProvider"
+    for name in ("CANN", "CUDA", "Dml", "MIGraphX", "NvTensorRTRTX", "ROCM", "Tensorrt")
+)  # fmt: skip
+"""Providers whose option "device_id" is the number of a GPU."""
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
     "tensor(float16)": np.dtype(np.float16),
     "tensor(uint8)": np.dtype(np.uint8),
 }
-_THREADS = range(1, 1025)
 _ONLY_FATAL = 4
+_MAX_RUNS = 64
+"""Runs under way at once that were submitted; more wait for their turn."""
 
 
-class OnnxRuntimeBackend:
-    """A session, shared by all threads, and the buffers of those that run it.
+class OnnxRuntimeBackend(Backend):
+    """A session.
 
     Parameters
     ----------
@@ -46,134 +59,192 @@ class OnnxRuntimeBackend:
         The ONNX file.
     threads : int, optional
         Threads of one run; by default one per core.
-
-    Attributes
-    ----------
-    input : Tensor
-        The network's input; its batch is 1 if the model takes any.
+    providers : sequence of str or (str, mapping), optional
+        Execution providers, the preferred first, as `onnxruntime.InferenceSession` takes them; by default the CPU.
+    device : int, default 0
+        Number of the GPU, for the providers that use one.
     """
 
     name = "onnxruntime"
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        session = _open_session(path, threads)
-        self.input, size = _checked_input(session, path)
-        try:
-            outputs = _run(session, np.full(self.input.shape, PADDING, self.input.dtype))
-            self.head = find_head(outputs, size, self.input.shape[0])
-        except (EngineError, ModelError) as error:
-            raise type(error)(f"{path}: {error}") from error.__cause__
-        output = outputs[self.head.output_name]
-        self._output = Tensor(self.head.output_name, output.shape, output.dtype)
-        self._file = f"{path} ({path.stat().st_size:,} bytes)"
-        self.metadata: Mapping[str, str] = dict(session.get_modelmeta().custom_metadata_map)
-        self._session: Any = session
-        self._idle: list[_Context] = []
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int | None = None,
+        providers: Iterable[Provider] | None = None,
+        device: int = 0,
+    ) -> None:
+        self._session: Any = _open_session(path, threads, _checked_providers(providers, device))
+        self.inputs = [
+            Port(tensor.name, tuple(tensor.shape), _DTYPES.get(tensor.type, tensor.type))
+            for tensor in self._session.get_inputs()
+        ]
+        self.batches = Batches.of(self.inputs)
+        self.metadata: Mapping[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        self._providers: list[str] = self._session.get_providers()
+        self._threads: tuple[int, ThreadPoolExecutor] | None = None
 
     @property
     def device(self) -> Mapping[str, str]:
-        """What it runs on."""
-        return {"name": platform.processor() or platform.machine(), "runtime": f"ONNX Runtime {ort.__version__}"}
-
-    def describe(self) -> dict[str, str]:
-        """Facts for people: file, runtime, device, tensors."""
+        """What it runs on: name of the processor, version of ONNX Runtime, its execution providers in order."""
         return {
-            "model": self._file,
-            "runtime": f"ONNX Runtime {ort.__version__} on the CPU",
-            "input": str(self.input),
-            "output": str(self._output),
+            "name": platform.processor() or platform.machine(),
+            "runtime": f"ONNX Runtime {ort.__version__}",
+            "providers": ", ".join(self._providers),
         }
 
-    @contextmanager
-    def execution_context(self) -> Iterator[_Context]:
-        """Borrow a context; from any thread."""
-        session = self._session
-        if session is None:
-            raise EngineError("the detector is closed")
-        try:
-            context = self._idle.pop()
-        except IndexError:
-            context = _Context(session, self.input, self._output)
-        try:
-            yield context
-        finally:
-            if self._session is not None:
-                self._idle.append(context)
+    def describe_device(self) -> str:
+        """Name the processor and the execution providers."""
+        return f"{self.device['name']}, {self.device['providers']}"
+
+    def make_context(self, network_input: Tensor, outputs: Sequence[Tensor] = ()) -> Context:
+        """Return a new context for that input, of some batch, which gives these outputs; by default all there are."""
+        return _Context(self, self._session, network_input, outputs)
+
+    @property
+    def copies_input(self) -> bool:
+        """Whether a provider may keep the input elsewhere: ONNX Runtime then copies it when it is bound."""
+        return self._providers != [_CPU]
+
+    def start(self, run: Any) -> Future[None]:
+        """Run on another thread: ONNX Runtime blocks the one that calls it."""
+        process = os.getpid()
+        if self._threads is None or self._threads[0] != process:  # a fork takes no threads along
+            self._threads = process, ThreadPoolExecutor(_MAX_RUNS, "yoloxfast")
+        return self._threads[1].submit(run)
 
     def close(self) -> None:
-        """Let go of the model; runs under way end as usual. May be called again."""
+        """Let go of the session."""
         self._session = None
-        self._idle.clear()
+        if self._threads is not None:
+            self._threads[1].shutdown(wait=False)
 
 
-class _Context:
-    """Input and output buffer, bound to the session once."""
+class _Context(Context):
+    """Input and outputs, bound to the session once."""
 
-    def __init__(self, session: Any, network_input: Tensor, network_output: Tensor) -> None:
-        self._input = np.zeros(network_input.shape, network_input.dtype)
-        self.letterboxes = [Letterbox(image) for image in self._input]
-        self._output = np.empty(network_output.shape, network_output.dtype)
-        self._session = session
+    def __init__(
+        self, backend: OnnxRuntimeBackend, session: Any, network_input: Tensor, outputs: Sequence[Tensor]
+    ) -> None:
+        super().__init__(np.zeros(network_input.shape, network_input.dtype))
+        self._backend, self._session, self._input = backend, session, network_input
         self._binding = session.io_binding()
-        for tensor, buffer, bind in (
-            (network_input, self._input, self._binding.bind_input),
-            (network_output, self._output, self._binding.bind_output),
-        ):
-            bind(tensor.name, "cpu", 0, tensor.dtype.type, tensor.shape, buffer.ctypes.data)
+        self._bind_input()
+        for output in outputs:
+            buffer = self.outputs[output.name] = np.empty(output.shape, output.dtype)
+            self._binding.bind_output(output.name, "cpu", 0, buffer.dtype.type, buffer.shape, buffer.ctypes.data)
+        self._shapes_are_known = bool(outputs)
+        self._under_way: Future[None] | None = None
+
+    def _bind_input(self) -> None:
+        images = self.images
+        self._binding.bind_input(self._input.name, "cpu", 0, images.dtype.type, images.shape, images.ctypes.data)
 
     def run(self) -> NDArray[Any]:
-        """Run the network; what it returns is overwritten by the next run."""
+        """Run on this thread."""
+        self._execute()
+        return next(iter(self.outputs.values()))
+
+    def _start(self) -> None:
+        self._under_way = self._backend.start(self._execute)
+
+    def _finish(self) -> None:
+        if self._under_way is not None:
+            run, self._under_way = self._under_way, None
+            run.result()
+
+    def _execute(self) -> None:
         try:
+            if not self._shapes_are_known:
+                self.outputs = _run(self._session, self.images)
+                return
+            if self._backend.copies_input:
+                self._bind_input()
             self._session.run_with_iobinding(self._binding)
         except Exception as error:
             raise EngineError(f"ONNX Runtime could not run the model: {error}") from error
-        return self._output
 
 
-def _open_session(model: Path | bytes, threads: int | None = None) -> Any:
+def _checked_providers(providers: Iterable[Provider] | None, device: int) -> list[tuple[str, dict[str, Any]]]:
+    """Return providers with their options, which know the device, if all are there."""
+    if isinstance(providers, str):
+        raise TypeError(f"providers must be a list, got {providers!r}: pass [{providers!r}]")
+    if providers is not None and not isinstance(providers, Iterable):
+        raise TypeError(f"providers must be a list, got {providers!r}")
+    number = _checked_device(device)
+    checked = [_checked_provider(provider, number) for provider in ([_CPU] if providers is None else providers)]
+    names = [name for name, _ in checked]
+    if not checked:
+        raise ValueError(f"providers is empty, expected some of {', '.join(ort.get_available_providers())}")
+    if number != 0 and _WITH_DEVICE_ID.isdisjoint(names):
+        raise ValueError(f"device is {number}, but {', '.join(names)} does not take the number of a GPU: leave it at 0")
+    return checked
+
+
+def _checked_device(device: Any) -> int:
+    try:
+        number = operator.index(device)
+    except TypeError:
+        raise TypeError(f"device must be the number of a GPU for ONNX Runtime, got {device!r}") from None
+    if number < 0:
+        raise ValueError(f"device is {number}, expected the number of a GPU, from 0 on")
+    return number
+
+
+def _checked_provider(provider: Any, device: int) -> tuple[str, dict[str, Any]]:
+    match provider:
+        case str(name):
+            options: Mapping[str, Any] = {}
+        case (str(name), Mapping() as options):
+            pass
+        case _:
+            raise TypeError(f"a provider is a name, or (name, options), got {provider!r}")
+    available = ort.get_available_providers()
+    if name not in available:
+        raise ValueError(f"provider {name!r} is not in this ONNX Runtime, which has {', '.join(available)}")
+    return name, {"device_id": device, **options} if name in _WITH_DEVICE_ID else dict(options)
+
+
+def _open_session(model: Path | bytes, threads: int | None, providers: Sequence[tuple[str, dict[str, Any]]]) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = _ONLY_FATAL
     if threads is not None:
-        if not isinstance(threads, SupportsIndex):
-            raise TypeError(f"threads must be a whole number, got {threads!r}")
-        if operator.index(threads) not in _THREADS:
-            raise ValueError(
-                f"threads is {threads}, expected {_THREADS[0]} to {_THREADS[-1]}, or None for one per core"
-            )
-        options.intra_op_num_threads = operator.index(threads)
+        options.intra_op_num_threads = checked_threads(threads)
     try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
     except Exception as error:
         name = model if isinstance(model, Path) else "the converted network"
         raise ModelError(f"{name} is not a model that ONNX Runtime can load: {error}") from error
-
-
-def _checked_input(session: Any, path: Path) -> tuple[Tensor, tuple[int, int]]:
-    """Read the network's input, and its height and width; a symbolic batch becomes 1."""
-    inputs = session.get_inputs()
-    if len(inputs) == 1:
-        (tensor,) = inputs
-        dtype = _DTYPES.get(tensor.type)
-        size = image_size(tensor.shape, dtype)
-        if dtype is not None and size is not None:
-            batch, *others = tensor.shape
-            return Tensor(tensor.name, (batch if isinstance(batch, int) else 1, *others), dtype), size
-    raise not_an_image(path, ", ".join(f"{tensor.name} {tensor.shape} {tensor.type}" for tensor in inputs))
+    if unloaded := [name for name, _ in providers if name not in session.get_providers()]:
+        raise EngineError(
+            f"ONNX Runtime could not load {' and '.join(unloaded)}, and would run on"
+            f" {' and '.join(session.get_providers())} instead: install the libraries that it needs, or leave it out"
+        )
+    return session
 
 
 def _run(session: Any, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Run the network once, to see what it really puts out."""
+    """Return all outputs that are arrays."""
     names = [output.name for output in session.get_outputs()]
     (network_input,) = session.get_inputs()
-    try:
-        outputs = session.run(names, {network_input.name: images})
-    except Exception as error:
-        raise EngineError(f"ONNX Runtime could not run the model: {error}") from error
+    outputs = session.run(names, {network_input.name: images})
     return {name: output for name, output in zip(names, outputs, strict=True) if isinstance(output, np.ndarray)}
 
 
-def run_model(model: Path | bytes, inputs: Sequence[NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
-    """Return all outputs of a model with one input, for each of its inputs, which are cast to what it takes."""
-    session = _open_session(model)
+def run_model(model: Path | bytes, inputs: Iterable[NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
+    """Return all outputs of an ONNX file with one input, for each of its inputs, which are cast to what it takes.
+
+    Raises
+    ------
+    ModelError
+        ONNX Runtime cannot load it.
+    EngineError
+        It cannot run it.
+    """
+    session = _open_session(model, None, [(_CPU, {})])
     (network_input,) = session.get_inputs()
-    return [_run(session, images.astype(_DTYPES[network_input.type])) for images in inputs]
+    try:
+        return [_run(session, images.astype(_DTYPES[network_input.type])) for images in inputs]
+    except Exception as error:
+        raise EngineError(f"ONNX Runtime could not run the model: {error}") from error

@@ -10,12 +10,13 @@ from yoloxfast.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-__all__ = ["SIDES", "Tensor", "image_size", "not_an_image"]
+__all__ = ["ANY_BATCH", "SIDES", "BatchRange", "Batches", "Port", "Tensor", "image_input"]
 
 SIDES = range(1, 8193)
 """Heights and widths of inputs that are taken for images."""
+
+_DTYPES = (np.float32, np.float16, np.uint8)
 
 
 class Tensor(NamedTuple):
@@ -25,25 +26,108 @@ class Tensor(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
+    def of_batch(self, batch: int) -> Tensor:
+        """Return the same tensor for that number of images."""
+        return self._replace(shape=(batch, *self.shape[1:]))
+
     def __str__(self) -> str:
         return f"{self.name} {self.shape} {self.dtype}"
 
 
-def image_size(shape: Sequence[object], dtype: np.dtype[Any] | None) -> tuple[int, int] | None:
-    """Return height and width of an input that takes images, whatever its batch; None if it does not."""
-    match tuple(shape):
-        case (_, 3, int(height), int(width)) if dtype in (np.float32, np.float16, np.uint8):
-            pass
-        case (_, int(height), int(width), 3) if dtype == np.uint8:
-            pass
+class Port(NamedTuple):
+    """An input as a file declares it.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int or str
+        A side that may vary is its name, or below 0.
+    dtype : dtype or str
+        What the runtime calls it, if NumPy has no such dtype.
+    """
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: np.dtype[Any] | str
+
+    def __str__(self) -> str:
+        sides = ", ".join(map(str, self.shape))
+        return f"{self.name} ({sides}{',' * (len(self.shape) == 1)}) {self.dtype}"
+
+
+class BatchRange(NamedTuple):
+    """Numbers of images that a network takes in one run, and the one that it is fastest with."""
+
+    least: int
+    best: int
+    largest: int
+
+    def __str__(self) -> str:
+        if self == ANY_BATCH:
+            return "any"
+        return str(self.least) if self.least == self.largest else f"{self.least} to {self.largest} (best {self.best})"
+
+
+ANY_BATCH = BatchRange(1, 1, 4096)
+"""Of a network whose batch is dynamic. The limit keeps a wrong number from asking for all memory."""
+
+
+class Batches(tuple[BatchRange, ...]):
+    """All ranges of batches that a network takes: one, or as many as an engine has profiles."""
+
+    __slots__ = ()
+
+    @property
+    def least(self) -> int:
+        """The smallest batch."""
+        return min(batch.least for batch in self)
+
+    @property
+    def largest(self) -> int:
+        """The largest batch."""
+        return max(batch.largest for batch in self)
+
+    def fit(self, images: int) -> int:
+        """Return the smallest batch that holds this number of images; the largest batch if none does."""
+        fitting = [max(batch.least, images) for batch in self if images <= batch.largest]
+        return min(fitting, default=self.largest)
+
+    def range_of(self, batch: int) -> int:
+        """Return the index of the range that serves this batch best."""
+        fitting = [index for index, (least, _, largest) in enumerate(self) if least <= batch <= largest]
+        return min(fitting, key=lambda index: abs(self[index].best - batch))
+
+    @classmethod
+    def of(cls, inputs: Sequence[Port]) -> Batches:
+        """Return what the first input's shape says: one batch, or any."""
+        match inputs:
+            case [Port(shape=(int(batch), *_)), *_] if batch > 0:
+                return cls([BatchRange(batch, batch, batch)])
+        return cls([ANY_BATCH])
+
+    def __str__(self) -> str:
+        return " or ".join(map(str, self))
+
+
+def image_input(inputs: Sequence[Port], batch: int) -> tuple[Tensor, tuple[int, int]]:
+    """Return a network's input for that number of images, and its height and width.
+
+    Raises
+    ------
+    ModelError
+        Its inputs are not one batch of images of one size.
+    """
+    match inputs:
+        case [Port(name, (_, 3, int(height), int(width)), np.dtype() as dtype)] if dtype in _DTYPES:
+            tensor = Tensor(name, (batch, 3, height, width), dtype)
+        case [Port(name, (_, int(height), int(width), 3), np.dtype() as dtype)] if dtype == np.uint8:
+            tensor = Tensor(name, (batch, height, width, 3), dtype)
         case _:
-            return None
-    return (height, width) if height in SIDES and width in SIDES else None
-
-
-def not_an_image(path: Path, found: str) -> ModelError:
-    """Return the error for a network whose inputs, as `found` describes them, are not one batch of images."""
-    return ModelError(
-        f"{path}: not the input of a YOLOX: found {found}; expected one input (batch, 3, height, width) of fixed height"
-        f" and width, {SIDES[0]} to {SIDES[-1]}, in float32, float16 or uint8, or (batch, height, width, 3) in uint8"
-    )
+            height = width = 0
+    if height not in SIDES or width not in SIDES:
+        raise ModelError(
+            f"not the input of a YOLOX: found {', '.join(map(str, inputs))}; expected one input"
+            f" (batch, 3, height, width) of fixed height and width, {SIDES[0]} to {SIDES[-1]}, in float32, float16 or"
+            " uint8, or (batch, height, width, 3) in uint8"
+        )
+    return tensor, (height, width)

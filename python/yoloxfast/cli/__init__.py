@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from yoloxfast import __version__
 from yoloxfast.cli import build, demo, detect, download, info
-from yoloxfast.cli.report import reason
+from yoloxfast.cli.output import reason
 from yoloxfast.errors import EngineError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        What follows the program's name; by default that of this process.
+        What follows the program's name; by default the arguments of this process.
 
     Returns
     -------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from yoloxfast.tensorrt import BUILDERS, build_engine
+from yoloxfast.tensorrt import RUNTIMES, build_engine
 from yoloxfast.tensorrt.engine_file import read_engine
 
 _DESCRIPTION = """\
@@ -25,7 +25,7 @@ float16 but the last convolutions, which give boxes and scores; input and output
 stay as they are.
 
 Packages: pip install 'yoloxfast[build,tensorrt]', or [build,tensorrt-rtx].
-Detector.detect runs the least batch, and uses its first image.
+Detector.detect runs the least batch.
 
 An engine is a program: load only those that you trust."""
 
@@ -46,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--batch",
         type=_batch,
         metavar="MIN:OPT:MAX",
-        help="images per run: least, best, largest; or one number (default: that of the model, 1 if it takes any)",
+        help="images per run: least, best, largest; or one number (default: the model's, 1 if it takes any)",
     )
     parser.add_argument(
         "--bytes", action="store_true", help="take uint8: a quarter to copy to the GPU; not for legacy models"
@@ -54,7 +54,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--workspace", type=float, metavar="GIB", help="GPU memory that layers may use while they run (default: all)"
     )
-    parser.add_argument("--runtime", choices=BUILDERS, default="tensorrt", help="what shall run it (default: tensorrt)")
+    parser.add_argument("--runtime", choices=RUNTIMES, default="tensorrt", help="what is to run it (default: tensorrt)")
     parser.add_argument("--device", type=int, default=0, metavar="N", help="GPU to build on, for TensorRT (default: 0)")
     parser.set_defaults(run=run)
 

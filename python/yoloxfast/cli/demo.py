@@ -10,11 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from yoloxfast.cli.report import say
+from yoloxfast.cli.output import say
 from yoloxfast.detector import Detector
 from yoloxfast.errors import missing
 from yoloxfast.media.images import SUFFIXES, write_image
@@ -66,16 +66,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Show; return the exit status."""
-    try:
-        from tabulate import tabulate
-    except ImportError as error:
-        raise missing("tabulate", error, extra="cpu") from error
     from yoloxfast.demo import draw_scene
 
     _check_output(options.output)
     seed = secrets.randbelow(_NEW_SEEDS) if options.seed is None else options.seed
     scene = draw_scene(seed)
     with Detector("demo") as detector:
+        tabulate = _import_tabulate()
         detections = detector.detect(scene.image)
         write_image(options.output, detections.draw(scene.image))
         seconds = _time_steps(detector, scene.image)
@@ -88,11 +85,19 @@ def run(options: argparse.Namespace) -> int:
     right = sum(drawn == found for drawn, _, found, *_ in rows)
     print(tabulate(rows, headers, disable_numparse=True, colalign=alignment))
     wrong = sum(found != _NOTHING for _, _, found, *_ in rows) - right
-    print(f"\n{right} of {len(scene.xyxy)} shapes found and rightly named; other detections: {wrong}\n")
+    print(f"\n{right} of {len(scene.xyxy)} shapes found and correctly labelled; other detections: {wrong}\n")
     steps = [(step, f"{1e3 * time:.3f} ms") for step, time in seconds.items()]
     print(tabulate(steps, tablefmt="plain", colalign=("left", "right")))
     say(f"\nThe picture with the boxes: {options.output}", sys.stdout)
     return 0
+
+
+def _import_tabulate() -> Any:
+    try:
+        from tabulate import tabulate
+    except ImportError as error:
+        raise missing("tabulate", error, extra="tools") from error
+    return tabulate
 
 
 def compare(scene: Scene, detections: Detections) -> list[Row]:
@@ -142,10 +147,10 @@ def _iou(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.
 
 def _time_steps(detector: Detector, image: NDArray[np.uint8]) -> dict[str, float]:
     """Return the median seconds of what `Detector.detect` does, step by step."""
-    head = detector.backend.head
+    head = detector.network.head
     post = PostProcessor(head.input_size, head.num_classes, head.strides, names=detector.names)
     steps: dict[str, list[float]] = {"letterbox": [], "network": [], "post-processing": []}
-    with detector.backend.execution_context() as context:
+    with detector.network.lend() as context:
         for _ in range(_ROUNDS):
             clock = [perf_counter()]
             scale = context.letterboxes[0](image)
@@ -163,7 +168,7 @@ def _check_output(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, expected a file such as {_DEFAULT_OUTPUT}")
     if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{path} is no name of a picture, expected one that ends in {', '.join(sorted(SUFFIXES))}")
+        raise ValueError(f"{path} is not an image file name, expected one that ends in {', '.join(sorted(SUFFIXES))}")
 
 
 def _seed(text: str) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 from yoloxfast.cli.report import Report
+from yoloxfast.cli.runtime import add_runtime_options, runtime_options
 from yoloxfast.cli.sources import check_is_free, find_sources
+from yoloxfast.cli.values import fraction, list_of, positive
 from yoloxfast.detector import Detector
 from yoloxfast.media.images import write_image
 
@@ -15,9 +17,10 @@ _DESCRIPTION = """\
 Detect objects in images: files, folders (with all folders in them) and globs.
 
 MODEL is an .onnx file as YOLOX's export_onnx.py writes it; or a TensorRT engine
-of one (.engine, .plan, .trt), which is a program, so use only those you trust;
-or the name of an official model, which is downloaded once: yolox-nano, -tiny,
--s, -l, -x; or demo, a small network of shapes, which comes with this package.
+built from one (.engine, .plan, .trt), which is a program, so use only those you
+trust; or OpenVINO's .xml; or the name of an official model, which is downloaded
+once: yolox-nano, -tiny, -s, -l, -x; or demo, a small network of shapes, which
+comes with this package.
 
 Lists name, score and box of each object: left, top, right and bottom in pixels."""
 
@@ -47,17 +50,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("source", metavar="SOURCE", nargs="+", help="image file, folder or glob")
     parser.add_argument("--output", metavar="DIR", type=Path, help="write copies with the boxes drawn into this folder")
     parser.add_argument("--json", metavar="FILE", help="write one line of JSON per image; - for standard output")
-    parser.add_argument("--score", metavar="T", type=_fraction, default=0.25, help="least score, 0..1 (default 0.25)")
-    parser.add_argument("--iou", metavar="T", type=_fraction, default=0.45, help="largest overlap, 0..1 (default 0.45)")
-    parser.add_argument("--classes", metavar="A,B", type=_list, help="only these classes, by name or id: person,car")
-    parser.add_argument("--agnostic", action="store_true", help="boxes of different classes suppress one another, too")
-    parser.add_argument("--max", metavar="N", type=_positive, help="at most so many objects per image (default: all)")
-    parser.add_argument("--names", metavar="A,B", type=_list, help="names of the model's classes, all of them in order")
-    parser.add_argument("--legacy", action="store_true", help="the model is of YOLOX 0.1.0 or before: normalise images")
+    parser.add_argument("--score", metavar="T", type=fraction, default=0.25, help="least score, 0..1 (default 0.25)")
+    parser.add_argument("--iou", metavar="T", type=fraction, default=0.45, help="largest overlap, 0..1 (default 0.45)")
+    parser.add_argument("--classes", metavar="A,B", type=list_of, help="only these classes, by name or id: person,car")
+    parser.add_argument("--agnostic", action="store_true", help="boxes of different classes suppress one another")
     parser.add_argument(
-        "--threads", metavar="N", type=_positive, help="threads of ONNX Runtime (default: one per core)"
+        "--max", metavar="N", type=positive, help="at most N objects per image, the best (default: all)"
     )
+    parser.add_argument(
+        "--names", metavar="A,B", type=list_of, help="names of the model's classes, all of them in order"
+    )
+    parser.add_argument("--legacy", action="store_true", help="the model is of YOLOX 0.1.0 or before: normalise images")
     parser.add_argument("--quiet", action="store_true", help="do not list the objects")
+    add_runtime_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -106,26 +111,5 @@ def _open_detector(options: argparse.Namespace) -> Detector:
         max_detections=options.max,
         names=options.names,
         legacy=options.legacy,
-        threads=options.threads,
+        **runtime_options(options),
     )
-
-
-def _fraction(text: str) -> float:
-    with suppress(ValueError):
-        if 0 <= (value := float(text)) <= 1:
-            return value
-    raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
-
-
-def _positive(text: str) -> int:
-    with suppress(ValueError):
-        if (value := int(text)) >= 1:
-            return value
-    raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
-
-
-def _list(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise argparse.ArgumentTypeError("expected names with commas between them, got none")
-    return names

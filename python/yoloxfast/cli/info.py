@@ -5,7 +5,8 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from yoloxfast.cli.report import reason
+from yoloxfast.cli.output import reason
+from yoloxfast.cli.runtime import add_runtime_options, runtime_options
 from yoloxfast.detector import Detector
 from yoloxfast.errors import EngineError, ModelError
 from yoloxfast.models import find_model
@@ -29,9 +30,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "info",
         help="say what a model is",
         description="Say what a model is: its input, output, classes and runtime. Runs it once, to be sure;"
-        " of an engine it says also without a GPU what it was built of.",
+        " for an engine it also shows, even without a GPU, what it was built from.",
     )
     parser.add_argument("model", metavar="MODEL", help="model file, or name of a model")
+    add_runtime_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -39,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     """Print; return the exit status."""
     facts = _engine_facts(find_model(options.model))
     try:
-        facts |= _model_facts(options.model)
+        facts |= _model_facts(options)
     except (EngineError, ImportError, ModelError) as error:
         if not facts:
             raise
@@ -65,12 +67,12 @@ def _engine_facts(path: Path) -> dict[str, str]:
     return {_LABELS.get(key, key): value for key, value in metadata.items() if key not in _HIDDEN}
 
 
-def _model_facts(model: str) -> dict[str, str]:
+def _model_facts(options: argparse.Namespace) -> dict[str, str]:
     """Load it, which runs it once, to be sure."""
-    with Detector(model) as detector:
-        head = detector.backend.head
+    with Detector(options.model, **runtime_options(options)) as detector:
+        head = detector.network.head
         return {
-            **detector.backend.describe(),
+            **detector.network.describe(),
             "input size": "{} x {} (height x width)".format(*head.input_size),
             "strides": ", ".join(map(str, head.strides)),
             "anchors": str(head.num_anchors),

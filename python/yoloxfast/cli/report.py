@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
+from yoloxfast.cli.output import reason, say
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     Item = TypeVar("Item")
 
-__all__ = ["Report", "reason", "say"]
+__all__ = ["Report"]
 
 try:
     from tqdm import tqdm
@@ -84,21 +86,6 @@ class Report:
         """Say why an image could not be read, or its copy not be written."""
         self.failures += 1
         say(f"{path}: {reason(error)}", sys.stderr)
-
-
-def reason(error: Exception) -> str:
-    """Return what an error says, without the error number and the file of an `OSError`."""
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-
-
-def say(text: str, file: TextIO) -> None:
-    """Print above the progress bar, escaping what the terminal cannot show."""
-    encoding = file.encoding or "utf-8"
-    text = text.encode(encoding, "backslashreplace").decode(encoding)
-    if tqdm is None:
-        print(text, file=file)
-    else:
-        tqdm.write(text, file=file)
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,7 +1,7 @@
 """Float16 in an ONNX graph, and what comes of it.
 
 TensorRT takes the types of tensors from the graph, so FP16 is a matter of the graph. The converters of
-onnxconverter-common and ONNX Runtime round the output of each node that they shall keep in float32 to float16.
+onnxconverter-common and ONNX Runtime round to float16 even the outputs of nodes that they are told to keep in float32.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def halve(graph: Graph) -> None:
     These, which give boxes and scores, and all that follows stay in float32, as do input and outputs. Weights beyond
     the range of float16 become the largest that it has.
     """
-    graph.refuse_inner_graphs("precision fp16")
+    graph.refuse_inner_graphs("float16")
     proto = graph.model.graph
     floats, tail = _tensors_of(graph, TensorProto.FLOAT), _tail(proto)
     casts = _Casts(proto)

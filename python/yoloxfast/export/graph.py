@@ -1,6 +1,6 @@
-"""What is changed in an ONNX graph before TensorRT builds it: its batch, and the dtype of its input.
+"""An ONNX graph, and what is changed in it: its batch, and the dtype of its input.
 
-`precision.py` changes the dtype of the rest.
+`float16.py` changes the dtype of the rest.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["Graph", "digest_of", "replace_all"]
 
 _BATCH = "batch"
 _WEIGHTS_ARE_NO_INPUTS = 4
-"""Since which version of the format they need not be."""
+"""Since this IR version, initializers need not be inputs."""
 _ANY_BATCH = 104_729
 """A batch that no other axis is as long as, to see which axes follow it."""
 
@@ -40,7 +40,7 @@ def digest_of(path: Path) -> str:
     try:
         model = onnx.load(path, load_external_data=False)
     except DecodeError as error:
-        raise ModelError(f"{path} is no ONNX file: {error}") from error
+        raise ModelError(f"{path} is not an ONNX file: {error}") from error
     external = {
         entry.value
         for weight in model.graph.initializer
@@ -94,7 +94,7 @@ class Graph:
         try:
             return [nodes[number] for number in order.static_order()]
         except CycleError as error:
-            raise ModelError(f"{self._path} is no graph: a node needs its own output") from error
+            raise ModelError(f"{self._path} is not a graph: a node needs its own output") from error
 
     def set_batch(self, batch: int | None) -> None:
         """Take another number of images: exactly `batch`, or any if that is None.
@@ -139,7 +139,7 @@ class Graph:
                     axis.dim_param = batch
 
     def take_bytes(self) -> None:
-        """Take uint8, which says the same as float32 where pixels are 0 to 255."""
+        """Take uint8: a quarter of the bytes to copy, without loss for pixels."""
         graph = self.model.graph
         (network_input,) = graph.input
         tensor = network_input.type.tensor_type
@@ -157,7 +157,7 @@ class Graph:
         for node in self.model.graph.node:
             if any(True for _ in _inner_graphs(node)):
                 raise ModelError(
-                    f"{self._path} cannot be built with {change}: {node.op_type} {node.name} holds a graph"
+                    f"{self._path} cannot be converted to {change}: {node.op_type} {node.name} holds a graph"
                 )
 
     def serialized(self) -> bytes:
@@ -203,7 +203,7 @@ def _inner_graphs(node: NodeProto) -> Iterator[Any]:
 
 
 def _constant(node: NodeProto) -> Any:
-    """Return the value of a Constant node; None if it is no array of numbers."""
+    """Return the value of a Constant node; None if it is not an array of numbers."""
     (attribute,) = node.attribute
     match attribute.name:
         case "value":

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from yoloxfast.files import replacing
+
 if TYPE_CHECKING:
+    import os
+
     from numpy.typing import NDArray
 
 __all__ = ["SUFFIXES", "read_image", "write_image"]
@@ -76,15 +77,8 @@ def write_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
         raise ValueError(
             f"OpenCV cannot write an image of {width}x{height} as {path.suffix or 'a file without suffix'}"
         )
-    unfinished = path.with_name(f".{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        unfinished.write_bytes(content.tobytes())
-        unfinished.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None  # it names the unfinished file
-    finally:
-        with suppress(OSError):
-            unfinished.unlink()
+    with replacing(path) as file:
+        file.write(content.tobytes())
 
 
 def _is_complete_jpeg(content: bytes) -> bool:

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from yoloxfast.tensorrt.recipe import Batch, Precision
 
-__all__ = ["BUILDERS", "SUFFIXES", "build_engine"]
+__all__ = ["RUNTIMES", "SUFFIXES", "build_engine"]
 
 SUFFIXES = (".engine", ".plan", ".trt")
 """Of engine files."""
 
-BUILDERS = ("tensorrt", "tensorrt-rtx")
-"""The runtimes that run engines, each only its own."""
+RUNTIMES = ("tensorrt", "tensorrt-rtx")
+"""The runtimes that build and run engines, each only its own."""
 
 
 def build_engine(
@@ -36,8 +36,8 @@ def build_engine(
 ) -> Path:
     """Build an engine file from an ONNX file.
 
-    The engine runs on the version of the runtime that built it: one of TensorRT on the kind of GPU that it was built
-    on, one of TensorRT-RTX on all that this supports, and it can be built without any.
+    The engine runs on the version of the runtime that built it. A TensorRT engine runs on the kind of GPU that it was
+    built on; a TensorRT-RTX engine runs on all GPUs that TensorRT-RTX supports, and can be built without one.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ def build_engine(
         which give boxes and scores, in float16; input and output stay as they are.
     batch : int or (int, int, int), optional
         Images per run; or the least, the best and the largest number. By default what the model was exported with,
-        1 if that was any number. `Detector.detect` runs the least, and uses its first image.
+        1 if that was any number. `Detector.detect` runs the least.
     takes_bytes : bool, default False
-        Whether the input shall be uint8, which is a quarter to copy to the GPU, and says the same of pixels. Not for
+        Whether the input becomes uint8: a quarter of the bytes to copy to the GPU, without loss for pixels. Not for
         legacy models, whose input is normalised.
     workspace : float, optional
         GiB of the GPU's memory that layers may use while they run; by default all.
@@ -82,8 +82,8 @@ def build_engine(
         A package is not installed; says how to install it.
     """
     recipe = Recipe.checked(precision=precision, batch=batch, takes_bytes=takes_bytes, workspace=workspace)
-    if runtime not in BUILDERS:
-        raise ValueError(f"runtime is {runtime!r}, expected {' or '.join(map(repr, BUILDERS))}")
+    if runtime not in RUNTIMES:
+        raise ValueError(f"runtime is {runtime!r}, expected {' or '.join(map(repr, RUNTIMES))}")
     if runtime == "tensorrt-rtx" and device != 0:
         raise ValueError(f"device is {device!r}, but TensorRT-RTX builds for all GPUs: leave it at 0")
     from yoloxfast.tensorrt.building import EngineBuilder
@@ -91,7 +91,7 @@ def build_engine(
     builder = EngineBuilder(runtime, device)
     path = find_model(model)
     if path.suffix.lower() != ".onnx":
-        raise ModelError(f"{path} is no ONNX file, expected one, with the suffix .onnx")
+        raise ModelError(f"{path} is not an ONNX file, expected one, with the suffix .onnx")
     output = Path(f"{path.stem}.engine" if output is None else output)
     if not output.parent.is_dir():
         raise FileNotFoundError(f"no folder {output.parent} for the engine")

@@ -2,71 +2,102 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-from contextlib import ExitStack, contextmanager, suppress
-from threading import Lock
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
-from yoloxfast.backends.head import find_head
-from yoloxfast.backends.tensors import Tensor, image_size, not_an_image
-from yoloxfast.errors import EngineError, ModelError
-from yoloxfast.tensorrt import BUILDERS
-from yoloxfast.tensorrt.context import Context, tensor_dtype, tensor_names
+from yoloxfast.backends.backend import Backend
+from yoloxfast.backends.tensors import Batches, BatchRange, Port
+from yoloxfast.errors import ModelError, forgetting_frames
+from yoloxfast.tensorrt import RUNTIMES
+from yoloxfast.tensorrt.context import TensorRtContext, tensor_dtype, tensor_names
 from yoloxfast.tensorrt.cuda import Device
 from yoloxfast.tensorrt.engine_file import read_engine
-from yoloxfast.tensorrt.library import forgetting_frames, library
+from yoloxfast.tensorrt.library import library
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from yoloxfast.backends.tensors import Tensor
+    from yoloxfast.tensorrt.recipe import Precision
 
 __all__ = ["TensorRtBackend"]
 
 
-class TensorRtBackend:
-    """An engine, shared by all threads, and the execution contexts of those that run it.
+class TensorRtBackend(Backend):
+    """An engine.
 
     Parameters
     ----------
     path : Path
         The engine, of exactly this version of the runtime and, by default, this kind of GPU. Load only files that you
-        trust: an engine is a program.
+        trust: an engine is a program. Or an ONNX file, of which the engine is built, and kept for the next time.
     runtime : {"tensorrt", "tensorrt-rtx"}, optional
         By default the one that the file says it was built by, else TensorRT.
+    precision : {"fp32", "fp16"}, optional
+        In which an ONNX file is built; "fp32" by default.
     device : int, default 0
         Number of the GPU.
-    graphs : bool, default False
+    cuda_graphs : bool, default False
         Whether a run is recorded once as a CUDA graph.
     """
 
-    def __init__(self, path: Path, *, runtime: str | None = None, device: int = 0, graphs: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        runtime: str | None = None,
+        precision: Precision | None = None,
+        device: int = 0,
+        cuda_graphs: bool = False,
+    ) -> None:
+        self._graphs = cuda_graphs
+        self._runtime: Any = None
+        self._engine: Any = None
+        if path.suffix.lower() == ".onnx":
+            self._build(path, runtime or RUNTIMES[0], precision, device)
+        elif precision is None:
+            self._open(path, runtime, device)
+        else:
+            raise ValueError(
+                f"precision is {precision!r}, but an engine's precision is fixed when it is built: leave it out"
+            )
+
+    def _build(self, model: Path, runtime: str, precision: Precision | None, device: int) -> None:
+        """Open the engine of an ONNX file; one that was kept and cannot be loaded is built again."""
+        from yoloxfast.tensorrt.building import EngineBuilder
+        from yoloxfast.tensorrt.cache import cached_engine
+        from yoloxfast.tensorrt.recipe import Recipe
+
+        recipe = Recipe.checked(precision=precision or "fp32")
+        builder = EngineBuilder(runtime, device)
+        kept = partial(
+            cached_engine, model.stem, builder.identity(model, recipe), partial(builder.build, model, recipe=recipe)
+        )
+        engine = kept()
+        try:
+            self._open(engine, runtime, device)
+        except ModelError:
+            self._open(kept(rebuild=True), runtime, device)
+
+    def _open(self, path: Path, runtime: str | None, device: int) -> None:
         file = read_engine(path)
         self.metadata = file.metadata
-        built_with = file.metadata.get("backend", runtime or BUILDERS[0])
+        built_with = file.metadata.get("backend", runtime or RUNTIMES[0])
         self.name = runtime or built_with
         if built_with != self.name:
             raise ModelError(f"{path} is an engine of {built_with}, not of {self.name}: leave backend out")
-        if built_with not in BUILDERS:
-            raise ModelError(f"{path} is an engine of {built_with}, expected one of {' or '.join(BUILDERS)}")
+        if built_with not in RUNTIMES:
+            raise ModelError(f"{path} is an engine of {built_with}, expected one of {' or '.join(RUNTIMES)}")
         self._device = Device.numbered(device, extra=self.name)
         self._library = library(self.name)
-        self._graphs = graphs
-        self._lock = Lock()
-        self._lent = 0
-        self._idle: list[Context] = []
-        self._runtime: Any = None
-        self._engine: Any = None
-        self._closed = False
-        try:
-            with self._device.current(), forgetting_frames():
+        with self.active(), forgetting_frames():
+            try:
                 self._load(path, file.plan)
-        except BaseException:
-            self.close()
-            raise
-        _open_backends.add(self)
+            except BaseException:
+                self.close()
+                raise
 
     def _load(self, path: Path, plan: memoryview) -> None:
         library, built_by = self._library, self.metadata.get("runtime")
@@ -77,20 +108,12 @@ class TensorRtBackend:
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
             raise ModelError(
-                f"{path} is no engine for {library.version} on {self._device.name}: {library.words()}; {self._remedy}"
+                f"{path} is not an engine for {library.version} on {self._device.name}: {library.words()};"
+                f" {self._remedy}"
             )
-        self._input, size = _checked_input(self._engine, library.trt, path)
-        probe = Context(library, self._device, self._engine, self._input)
-        try:
-            probe.clear()
-            outputs = probe.run_all()
-            self.head = find_head(outputs, size, self._input.shape[0])
-            self._output = probe.outputs[self.head.output_name]
-        except (EngineError, ModelError) as error:
-            raise type(error)(f"{path}: {error}") from error.__cause__
-        finally:
-            probe.free()
-        self._file = f"{path} ({len(plan):,} bytes)"
+        self.inputs = _inputs_of(self._engine, library.trt)
+        self._profiles = _profiles_of(self._engine, self.inputs)
+        self.batches = Batches(self._profiles.values())
 
     @property
     def _remedy(self) -> str:
@@ -105,82 +128,50 @@ class TensorRtBackend:
         """What it runs on: name, memory and compute capability of the GPU; versions of driver, binding and runtime."""
         return {**self._device.facts, "runtime": self._library.version}
 
-    def describe(self) -> dict[str, str]:
-        """Facts for people: file, runtime, device, tensors."""
-        return {
-            "model": self._file,
-            "runtime": self._library.version,
-            "device": str(self._device),
-            "input": str(self._input),
-            "output": str(self._output),
-        }
+    def describe_device(self) -> str:
+        """Name the GPU, its compute capability and its memory."""
+        return str(self._device)
 
-    @contextmanager
-    def execution_context(self) -> Iterator[Context]:
-        """Borrow a context; from any thread."""
-        with self._lock:
-            if self._closed:
-                raise EngineError("the detector is closed")
-            self._lent += 1
-            context = self._idle.pop() if self._idle else None
-        try:
-            if context is None:
-                with self._device.current(), forgetting_frames():
-                    fresh = Context(self._library, self._device, self._engine, self._input, self._output.name)
-                    if self._graphs:
-                        fresh.record()
-                    context = fresh
-            with forgetting_frames():
-                yield context
-        finally:
-            with self._lock:
-                self._lent -= 1
-                if context is not None:
-                    self._idle.append(context)
-            if self._closed:
-                self.close()
+    def active(self) -> AbstractContextManager[None]:
+        """Make the GPU current on this thread."""
+        return self._device.current()
 
-    def __del__(self) -> None:
-        with suppress(Exception):
-            self.close()
+    def make_context(self, network_input: Tensor, outputs: Sequence[Tensor] = ()) -> TensorRtContext:
+        """Return a new context for that input, of some batch, which gives these outputs; by default all there are."""
+        profile = list(self._profiles)[self.batches.range_of(network_input.shape[0])]
+        names = [output.name for output in outputs]
+        context = TensorRtContext(self._library, self._device, self._engine, network_input, names, profile=profile)
+        if self._graphs and outputs:
+            context.record()
+        return context
 
     def close(self) -> None:
-        """Let go of the engine; runs under way end as usual. May be called again."""
-        if os.getpid() != self._device.process:
-            return
-        with self._lock, self._device.current(), forgetting_frames(), ExitStack() as all_of_it:
-            self._closed = True
-            if self._lent == 0:
-                all_of_it.callback(self._forget)
-            while self._idle:
-                all_of_it.callback(self._idle.pop().free)
-
-    def _forget(self) -> None:
+        """Let go of the engine, and then of the runtime."""
         self._engine = None
         self._runtime = None
 
 
-def _checked_input(engine: Any, trt: Any, path: Path) -> tuple[Tensor, tuple[int, int]]:
-    """Read the network's input, and its height and width; what may vary takes the least that its profile has."""
-    inputs = tensor_names(engine, trt.TensorIOMode.INPUT)
-    found = []
-    for name in inputs:
-        shape, dtype = tuple(engine.get_tensor_shape(name)), tensor_dtype(engine, trt, name)
-        found.append(f"{name} {shape} {dtype or engine.get_tensor_dtype(name)}")
-        if min(shape, default=0) < 0:
+def _inputs_of(engine: Any, trt: Any) -> list[Port]:
+    """Read the inputs; a height or width that may vary is the least that the first profile has."""
+    inputs = []
+    for name in tensor_names(engine, trt.TensorIOMode.INPUT):
+        shape = tuple(engine.get_tensor_shape(name))
+        if min(shape[1:], default=0) < 0:
             least, *_ = engine.get_tensor_profile_shape(name, 0)
-            shape = tuple(fixed if side < 0 else side for side, fixed in zip(shape, tuple(least), strict=True))
-        size = image_size(shape, dtype)
-        if len(inputs) == 1 and dtype is not None and size is not None:
-            return Tensor(name, shape, dtype), size
-    raise not_an_image(path, ", ".join(found))
+            sides = (fixed if side < 0 else side for side, fixed in zip(shape[1:], tuple(least)[1:], strict=True))
+            shape = (shape[0], *sides)
+        inputs.append(Port(name, shape, tensor_dtype(engine, trt, name)))
+    return inputs
 
 
-_open_backends: WeakSet[TensorRtBackend] = WeakSet()
-
-
-@atexit.register
-def _close_all() -> None:
-    for backend in list(_open_backends):
-        with suppress(EngineError):
-            backend.close()
+def _profiles_of(engine: Any, inputs: Sequence[Port]) -> dict[int, BatchRange]:
+    """Return the batches of each optimization profile that takes the height and width of the only input."""
+    if len(inputs) != 1 or inputs[0].shape[:1] != (-1,):
+        return dict(enumerate(Batches.of(inputs)))
+    name, (_, *sides), _ = inputs[0]
+    profiles = {}
+    for number in range(engine.num_optimization_profiles):
+        least, best, largest = map(tuple, engine.get_tensor_profile_shape(name, number))
+        if all(low <= side <= high for low, side, high in zip(least[1:], sides, largest[1:], strict=True)):
+            profiles[number] = BatchRange(least[0], best[0], largest[0])
+    return profiles

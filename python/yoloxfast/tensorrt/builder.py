@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from yoloxfast.errors import ModelError
-from yoloxfast.tensorrt.engine_file import replacing
-from yoloxfast.tensorrt.library import forgetting_frames
+from yoloxfast.errors import ModelError, forgetting_frames
+from yoloxfast.files import replacing
 from yoloxfast.tensorrt.progress import Progress
 
 if TYPE_CHECKING:

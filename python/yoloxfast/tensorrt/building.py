@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from yoloxfast._core import __version__
-from yoloxfast.backends.onnxruntime import OnnxRuntimeBackend
+from yoloxfast.backends import open_network
 from yoloxfast.classes import default_names, names_in
 from yoloxfast.errors import ModelError
-from yoloxfast.export.conversion import checked_graph
-from yoloxfast.export.graph import digest_of
+from yoloxfast.export import Conversion, checked_graph, digest_of
+from yoloxfast.files import replacing
 from yoloxfast.tensorrt.builder import Options, build_plan
 from yoloxfast.tensorrt.cache import engines_folder
-from yoloxfast.tensorrt.engine_file import replacing, write_engine
+from yoloxfast.tensorrt.engine_file import write_engine
 from yoloxfast.tensorrt.library import library
 
 if TYPE_CHECKING:
@@ -73,15 +74,15 @@ class EngineBuilder:
             The file cannot be written; that is found out before the build.
         """
         identity = self.identity(model, recipe)
-        source = OnnxRuntimeBackend(model)
-        source.close()
-        exported, *_ = source.input.shape
-        least, best, largest = recipe.batch or (exported,) * 3
-        is_dynamic = least != largest
-        graph = checked_graph(model, source, recipe, batch=None if is_dynamic else least)
-        names = names_in(source.metadata, source.head.num_classes) or default_names(source.head.num_classes)
+        with closing(open_network(model, backend="onnxruntime")) as source:
+            exported = source.batches.least
+            least, best, largest = recipe.batch or (exported,) * 3
+            is_dynamic = least != largest
+            conversion = Conversion(None if is_dynamic else least, recipe.precision == "fp16", recipe.takes_bytes)
+            graph = checked_graph(model, source, conversion)
+        names = names_in(source.backend.metadata, source.head.num_classes) or default_names(source.head.num_classes)
         metadata = {
-            **source.metadata,
+            **source.backend.metadata,
             "names": repr(list(names)),
             "source": model.name,
             **identity,
@@ -98,7 +99,7 @@ class EngineBuilder:
             workspace=recipe.workspace,
             timings=self._timings(),
         )
-        with replacing(output) as file:
+        with replacing(output, survives_power_cut=True) as file:
             plan = build_plan(self._library, self._device, graph.serialized(), options)
             if self.identity(model, recipe) != identity:
                 raise ModelError(f"{model} has changed while it was built; build it again")

@@ -18,8 +18,7 @@ except ImportError as error:
     raise missing(error.name or "filelock", error, extra="build") from error
 
 if TYPE_CHECKING:
-    from yoloxfast.tensorrt.building import EngineBuilder
-    from yoloxfast.tensorrt.recipe import Recipe
+    from collections.abc import Callable, Mapping
 
 __all__ = ["ENGINES_VARIABLE", "cached_engine", "engines_folder"]
 
@@ -32,24 +31,34 @@ def engines_folder() -> Path:
     return Path(os.environ.get(ENGINES_VARIABLE) or Path(pooch.os_cache("yoloxfast"), "engines"))
 
 
-def cached_engine(model: Path, builder: EngineBuilder, recipe: Recipe, *, rebuild: bool = False) -> Path:
-    """Return the engine file of an ONNX file; build it if there is none that fits, or if `rebuild`.
+def cached_engine(
+    name: str, identity: Mapping[str, str], build: Callable[[Path], None], *, rebuild: bool = False
+) -> Path:
+    """Return the engine file of that identity; build it if it is not there, or if `rebuild`.
 
-    Its name is a hash of all that it depends on. Of processes that want the same one, the first builds it.
+    Its name is `name` and a hash of its identity. Of processes that want the same one, the first builds it.
+
+    Parameters
+    ----------
+    name : str
+    identity : mapping of str to str
+        All that the engine depends on; its metadata have these.
+    build : callable
+        Writes it to that file.
+    rebuild : bool
     """
-    identity = builder.identity(model, recipe)
     digest = sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    engine = engines_folder() / f"{model.stem}-{digest[:16]}.engine"
+    engine = engines_folder() / f"{name}-{digest[:16]}.engine"
     if not rebuild and _is_of(engine, identity):
         return engine
     engine.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(engine.with_suffix(".lock")):
         if rebuild or not _is_of(engine, identity):
-            builder.build(model, engine, recipe)
+            build(engine)
     return engine
 
 
-def _is_of(engine: Path, identity: dict[str, str]) -> bool:
+def _is_of(engine: Path, identity: Mapping[str, str]) -> bool:
     try:
         metadata = read_engine(engine).metadata
     except (FileNotFoundError, ModelError):

@@ -3,83 +3,99 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from yoloxfast._core import PADDING
+from yoloxfast.backends.backend import Context
 from yoloxfast.backends.tensors import Tensor
 from yoloxfast.errors import ModelError
-from yoloxfast.letterbox import Letterbox
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
     from yoloxfast.tensorrt.cuda import Device, HostArray, Memory
     from yoloxfast.tensorrt.cuda_graph import Graph
     from yoloxfast.tensorrt.library import Library
 
-__all__ = ["Context", "tensor_dtype", "tensor_names"]
-
-_GREY = np.full((1, 1, 3), PADDING, np.uint8)
+__all__ = ["TensorRtContext", "tensor_dtype", "tensor_names"]
 
 
-class Context:
+class TensorRtContext(Context):
     """An execution context with a stream, page-locked host memory and device memory of its own.
 
-    Made, run and freed by one thread at a time. `wanted` is the output that is copied to the host; by default all are.
+    Made and freed while its device is current.
+
+    Parameters
+    ----------
+    library : Library
+    device : Device
+    engine : ICudaEngine
+    network_input : Tensor
+        Of the batch that is run.
+    wanted : sequence of str
+        Outputs that are copied to the host; all if it is empty.
+    profile : int
+        The optimization profile that takes this batch.
     """
 
     def __init__(
-        self, library: Library, device: Device, engine: Any, network_input: Tensor, wanted: str | None = None
+        self,
+        library: Library,
+        device: Device,
+        engine: Any,
+        network_input: Tensor,
+        wanted: Sequence[str],
+        *,
+        profile: int,
     ) -> None:
-        self._library, self._device, self._input, self._wanted = library, device, network_input, wanted
+        self._library, self._device, self._input = library, device, network_input
         self._memory: dict[str, Memory] = {}
         self._host: dict[str, HostArray] = {}
-        self.letterboxes: list[Letterbox] = []
+        self._graph: Graph | None = None
         self._stream: Any = None
         self._execution: Any = None
-        self._graph: Graph | None = None
+        self.letterboxes = []
+        self.outputs = {}
         try:
             self._stream = device.stream()
             self._execution = library.checked(engine.create_execution_context(), "make an execution context")
+            if profile != 0:
+                is_set = self._execution.set_optimization_profile_async(profile, self._stream.handle)
+                library.checked(is_set, f"take optimization profile {profile}")
+                self._stream.synchronize()
             shape = network_input.shape
             library.checked(self._execution.set_input_shape(network_input.name, shape), f"take an input of {shape}")
-            self.outputs = _outputs_of(engine, self._execution, library.trt)
-            self._allocate(network_input)
-            for output in self.outputs.values():
-                self._allocate(output)
+            outputs = _outputs_of(engine, self._execution, library.trt)
+            wanted = wanted or [output.name for output in outputs]
+            for tensor in (network_input, *outputs):
+                self._allocate(tensor, on_host=tensor is network_input or tensor.name in wanted)
+            super().__init__(self._host[network_input.name].array)
+            self.outputs = {name: self._host[name].array for name in wanted}
         except BaseException:
             self.free()
             raise
-        self.letterboxes += [Letterbox(image) for image in self._host[network_input.name].array]
 
-    def _allocate(self, tensor: Tensor) -> None:
-        size = max(1, int(np.prod(tensor.shape)) * tensor.dtype.itemsize)
+    def _allocate(self, tensor: Tensor, *, on_host: bool) -> None:
+        size = max(1, prod(tensor.shape) * tensor.dtype.itemsize)
         memory = self._memory[tensor.name] = self._device.allocate(size, tensor)
-        if tensor == self._input or self._wanted in (None, tensor.name):
+        if on_host:
             self._host[tensor.name] = self._device.page_locked(tensor.shape, tensor.dtype, tensor)
         self._library.checked(self._execution.set_tensor_address(tensor.name, memory.address), f"place {tensor}")
-
-    def clear(self) -> None:
-        """Write images that say nothing into the input, to try the network on."""
-        for letterbox in self.letterboxes:
-            letterbox(_GREY)
 
     def record(self) -> None:
         """From now on start runs as one CUDA graph. The first run, in which TensorRT sets itself up, cannot be one."""
         try:
             from yoloxfast.tensorrt.cuda_graph import Graph
 
-            self.clear()
             self.run()
             self._graph = Graph(self._stream.handle, self._enqueue)
         except BaseException:
             self.free()
             raise
 
-    def submit(self) -> None:
-        """Start a run of what was written into the input; until `result`, that must stay as it is."""
+    def _start(self) -> None:
         with self._device.current():
             try:
                 if self._graph is None:
@@ -94,25 +110,12 @@ class Context:
         name = self._input.name
         self._stream.copy_to_device(self._memory[name].address, self._host[name].array)
         self._library.checked(self._execution.execute_async_v3(self._stream.handle), "run the engine")
-        for name in self.outputs:
-            if name in self._host:
-                self._stream.copy_to_host(self._host[name].array, self._memory[name].address)
+        for output, host in self.outputs.items():
+            self._stream.copy_to_host(host, self._memory[output].address)
 
-    def result(self) -> NDArray[Any]:
-        """Wait for the run; return its output, which the next one overwrites."""
+    def _finish(self) -> None:
         with self._device.current():
             self._stream.synchronize()
-        return self._host[self._wanted or next(iter(self.outputs))].array
-
-    def run(self) -> NDArray[Any]:
-        """Run the engine; what it returns is overwritten by the next run."""
-        self.submit()
-        return self.result()
-
-    def run_all(self) -> dict[str, NDArray[Any]]:
-        """Run the engine; return copies of all outputs."""
-        self.run()
-        return {name: self._host[name].array.copy() for name in self.outputs}
 
     def free(self) -> None:
         """Free all that it holds, in the order that TensorRT asks for; its device must be current.
@@ -127,28 +130,30 @@ class Context:
                 last_first.callback(memory.free)
             for host in self._host.values():
                 last_first.callback(host.free)
-            last_first.callback(self.letterboxes.clear)
+            last_first.callback(self._forget_arrays)
             if self._graph is not None:
                 last_first.callback(self._graph.free)
             if self._stream is not None:
                 last_first.callback(self._stream.synchronize)
 
+    def _forget_arrays(self) -> None:
+        self.letterboxes.clear()
+        self.outputs.clear()
+        self.images = np.empty(0)
+
     def _forget(self) -> None:
         self._memory.clear()
         self._host.clear()
-        self._graph = None
-        self._execution = None
-        self._stream = None
+        self._graph = self._execution = self._stream = None
 
 
-def _outputs_of(engine: Any, execution: Any, trt: Any) -> dict[str, Tensor]:
-    outputs = {}
+def _outputs_of(engine: Any, execution: Any, trt: Any) -> list[Tensor]:
+    outputs = []
     for name in tensor_names(engine, trt.TensorIOMode.OUTPUT):
         shape, dtype = tuple(execution.get_tensor_shape(name)), tensor_dtype(engine, trt, name)
-        if dtype is None or min(shape, default=0) < 0:
-            kind = dtype or engine.get_tensor_dtype(name)
-            raise ModelError(f"output {name} is {shape} {kind}, expected a fixed shape and a dtype that NumPy has")
-        outputs[name] = Tensor(name, shape, dtype)
+        if isinstance(dtype, str) or min(shape, default=0) < 0:
+            raise ModelError(f"output {name} is {shape} {dtype}, expected a fixed shape and a dtype that NumPy has")
+        outputs.append(Tensor(name, shape, dtype))
     return outputs
 
 
@@ -158,10 +163,11 @@ def tensor_names(engine: Any, mode: Any) -> list[str]:
     return [name for name in names if engine.get_tensor_mode(name) == mode]
 
 
-def tensor_dtype(engine: Any, trt: Any, name: str) -> np.dtype[Any] | None:
-    """Return the dtype of a tensor; None if NumPy does not have it."""
+def tensor_dtype(engine: Any, trt: Any, name: str) -> np.dtype[Any] | str:
+    """Return the dtype of a tensor; what TensorRT calls it if NumPy has no such dtype."""
+    kind = engine.get_tensor_dtype(name)
     try:
-        dtype: np.dtype[Any] = np.dtype(trt.nptype(engine.get_tensor_dtype(name)))
+        dtype: np.dtype[Any] = np.dtype(trt.nptype(kind))
     except TypeError:
-        return None
+        return str(kind)
     return dtype

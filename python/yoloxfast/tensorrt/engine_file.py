@@ -7,20 +7,17 @@ The plan comes first and whole, then metadata as JSON (an object of strings), th
 from __future__ import annotations
 
 import json
-import os
 import struct
-from contextlib import contextmanager
 from hashlib import sha256
-from pathlib import Path
-from threading import get_ident
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from yoloxfast.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from pathlib import Path
 
-__all__ = ["EngineFile", "read_engine", "replacing", "write_engine"]
+__all__ = ["EngineFile", "read_engine", "write_engine"]
 
 _MAGIC = b"\nyoloxfast engine 1\n"
 _LENGTH = struct.Struct("<Q")
@@ -65,22 +62,3 @@ def read_engine(path: Path) -> EngineFile:
     if not is_whole or metadata.pop(_PLAN_DIGEST, None) != sha256(plan).hexdigest():
         raise ModelError(f"{path} is damaged: it is not what yoloxfast wrote; build it again")
     return EngineFile(plan, metadata)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a file that takes the place of `path` when it is complete, and not before."""
-    path = Path(os.path.realpath(path))
-    part = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        if error.errno is not None and error.filename in (None, str(part)):
-            error.filename = str(path)
-        raise
-    finally:
-        part.unlink(missing_ok=True)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib import import_module
 from threading import Lock
-from traceback import clear_frames
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from yoloxfast.errors import EngineError, missing
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["Library", "forgetting_frames", "library"]
+__all__ = ["Library", "library"]
 
 _MODULES = {"tensorrt": ("tensorrt",), "tensorrt-rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings")}
 """What each runtime is imported as."""
@@ -89,18 +84,3 @@ def _import_runtime(name: str) -> Any:
         return import_module(last)
     except ImportError as error:
         raise missing(_MODULES[name][0], error, extra=name) from error
-
-
-@contextmanager
-def forgetting_frames() -> Iterator[None]:
-    """Clear a raised error's frames so that it keeps no TensorRT or CUDA object alive."""
-    from_outside = sys.exc_info()[1]
-    try:
-        yield
-    except BaseException as error:
-        links: list[BaseException | None] = [error]
-        for link in links:
-            if link is not None and link is not from_outside:
-                clear_frames(link.__traceback__)
-                links += [link.__cause__, link.__context__]
-        raise

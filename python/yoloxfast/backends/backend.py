@@ -1,0 +1,134 @@
+"""What the file of a runtime gives: a `Backend`, which holds a model and makes contexts, and their `Context`.
+
+All else is in `network.py`, once for all runtimes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any
+
+from yoloxfast.errors import EngineError
+from yoloxfast.letterbox import Letterbox
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from yoloxfast.backends.tensors import Batches, Port, Tensor
+
+__all__ = ["Backend", "Context"]
+
+
+class Context(ABC):
+    """The buffers and the state of one run; used by one thread at a time.
+
+    Attributes
+    ----------
+    images : ndarray, (batch, 3, height, width) or (batch, height, width, 3)
+        The network's input, in the memory that the runtime reads.
+    letterboxes : list of Letterbox
+        Write an image into its place in the batch each.
+    outputs : dict of str to ndarray
+        What the last run gave, of the outputs that the context was made for, in their order; overwritten by the next.
+    """
+
+    def __init__(self, images: NDArray[Any]) -> None:
+        self.images = images
+        self.letterboxes = [Letterbox(image) for image in images]
+        self.outputs: dict[str, NDArray[Any]] = {}
+        self._is_running = False
+
+    def submit(self) -> None:
+        """Start a run of what was written into the input, which must stay as it is until `result`.
+
+        Raises
+        ------
+        EngineError
+            The runtime failed.
+        """
+        self._start()
+        self._is_running = True
+
+    def result(self) -> NDArray[Any]:
+        """Wait for the run that was submitted.
+
+        Returns
+        -------
+        ndarray of float32 or float16, (batch, anchors, 5 + classes)
+            The raw output. Borrowed: the next run overwrites it.
+
+        Raises
+        ------
+        EngineError
+            The runtime failed.
+        """
+        self._is_running = False
+        self._finish()
+        return next(iter(self.outputs.values()))
+
+    def run(self) -> NDArray[Any]:
+        """Do both: `submit` and `result`."""
+        self.submit()
+        return self.result()
+
+    def settle(self) -> None:
+        """Wait for a run that nobody waited for; what comes of it does not matter."""
+        if self._is_running:
+            with suppress(EngineError):
+                self.result()
+
+    def free(self) -> None:  # noqa: B027  # most runtimes free their buffers themselves
+        """Free what is not freed when nothing refers to it; the backend is active."""
+
+    @abstractmethod
+    def _start(self) -> None:
+        """Start a run."""
+
+    @abstractmethod
+    def _finish(self) -> None:
+        """Wait for the run; `outputs` holds what it gave."""
+
+
+class Backend(ABC):
+    """One model in one runtime. Its constructor takes the model's file, and options of the runtime by keyword.
+
+    Attributes
+    ----------
+    name : str
+        Name of the runtime, as in `Detector(..., backend=name)`.
+    inputs : sequence of Port
+        All inputs of the network, of whatever kind. No context is made unless they are one batch of images.
+    batches : Batches
+        Numbers of images that it takes in one run.
+    metadata : mapping of str to str
+        What the model's file says about itself.
+    """
+
+    name: str
+    inputs: Sequence[Port]
+    batches: Batches
+    metadata: Mapping[str, str]
+
+    @property
+    @abstractmethod
+    def device(self) -> Mapping[str, str]:
+        """What it runs on: "name", "runtime" with its version, and what else the runtime says."""
+
+    @abstractmethod
+    def describe_device(self) -> str:
+        """Say what it runs on, in a few words."""
+
+    @abstractmethod
+    def make_context(self, network_input: Tensor, outputs: Sequence[Tensor] = ()) -> Context:
+        """Return a new context for that input, of some batch, which gives these outputs; by default all there are."""
+
+    def active(self) -> AbstractContextManager[object]:
+        """Return what must be entered while contexts are made and freed, and while the backend is closed."""
+        return nullcontext()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the model, of which no context is left."""

@@ -1,0 +1,227 @@
+"""A network: its head, found by a first run, and the contexts that threads borrow to run it, in whichever runtime."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+import numpy as np
+
+from yoloxfast._core import PADDING
+from yoloxfast.backends.head import find_head
+from yoloxfast.backends.tensors import Tensor, image_input
+from yoloxfast.errors import EngineError, ModelError, forget_frames, forgetting_frames
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from yoloxfast.backends.backend import Backend, Context
+
+__all__ = ["Network"]
+
+_GREY = np.full((1, 1, 3), PADDING, np.uint8)
+
+_MAX_IDLE_BATCHES = 4
+"""Numbers of images of which idle contexts are kept: a network of any batch would collect buffers of all."""
+
+
+class Network:
+    """A model, its head, and the contexts that run it; any thread may use it.
+
+    There is no lock: a process that is forked while another thread holds one would find it locked forever.
+
+    Parameters
+    ----------
+    backend : Backend
+        Closed with the network, and if it is not a YOLOX.
+    path : Path
+        The model's file.
+
+    Attributes
+    ----------
+    input : Tensor
+        The network's input, of the least batch.
+    batches : Batches
+        Numbers of images that one run takes.
+    head : Head
+        The form of its outputs.
+
+    Raises
+    ------
+    ModelError
+        It is not a YOLOX.
+    EngineError
+        The runtime failed.
+    """
+
+    def __init__(self, backend: Backend, path: Path) -> None:
+        self.backend, self.path, self.batches = backend, path, backend.batches
+        self._file_size = path.stat().st_size
+        self._process = os.getpid()
+        self._closed = False
+        self._to_close = [backend]
+        self._live: set[object] = set()
+        self._idle: list[Context] = []
+        try:
+            with backend.active(), forgetting_frames():
+                self._find_head()
+            self.release(self.acquire())  # what cannot be had for a context is said now
+        except BaseException as error:
+            self.close()
+            if isinstance(error, (EngineError, ModelError)):
+                raise type(error)(f"{path}: {error}") from error.__cause__
+            raise
+        _open_networks.add(self)
+
+    def _find_head(self) -> None:
+        batch = self.batches.least
+        self.input, size = image_input(self.backend.inputs, batch)
+        context = self.backend.make_context(self.input)
+        try:
+            for letterbox in context.letterboxes:
+                letterbox(_GREY)
+            context.run()
+            self.head = find_head(context.outputs, size, batch)
+            output = context.outputs[self.head.output_name]
+            self._output = Tensor(self.head.output_name, output.shape, output.dtype)
+        finally:
+            context.free()
+
+    def describe(self) -> dict[str, str]:
+        """Facts for people: file, runtime, device, tensors."""
+        return {
+            "model": f"{self.path} ({self._file_size:,} bytes)",
+            "runtime": self.backend.device["runtime"],
+            "device": self.backend.describe_device(),
+            "input": str(self.input),
+            "output": str(self._output),
+            "images per run": str(self.batches),
+        }
+
+    def lend(self, images: int = 1) -> Loan:
+        """Borrow a context: `with network.lend(images) as context`; from any thread.
+
+        Parameters
+        ----------
+        images : int
+            How many there are. The context has as many places or more; what is computed for the others is to be
+            ignored. If the network takes fewer, it has as many as the network takes.
+
+        Raises
+        ------
+        EngineError
+            The network is closed, or the runtime failed.
+        """
+        return Loan(self, images)
+
+    def acquire(self, images: int = 1) -> Context:
+        """Take a context, as `lend` does; `release` gives it back."""
+        batch = self.batches.fit(images)
+        if self._closed:
+            raise EngineError("the detector is closed")
+        return self._take(batch) or self._make(batch)
+
+    def release(self, context: Context) -> None:
+        """Give a context back."""
+        context.settle()
+        self._idle.append(context)
+        if self._closed:
+            self.close()
+        elif len(self._idle) > _MAX_IDLE_BATCHES:
+            self._free_oldest_batches()
+
+    def _take(self, batch: int) -> Context | None:
+        """Take the idle context that was used last: its buffers may be in a cache."""
+        for context in reversed(self._idle):
+            if len(context.images) == batch:
+                with suppress(ValueError):  # another thread was faster
+                    self._idle.remove(context)
+                    return context
+        return None
+
+    def _make(self, batch: int) -> Context:
+        work = object()
+        self._live.add(work)  # whoever closes the network from here on leaves the backend to us
+        try:
+            if self._closed:
+                raise EngineError("the detector is closed")
+            with self.backend.active(), forgetting_frames():
+                context = self.backend.make_context(self.input.of_batch(batch), [self._output.of_batch(batch)])
+            self._live.add(context)
+        finally:
+            self._live.discard(work)
+            if self._closed:
+                self.close()
+        return context
+
+    def _free_oldest_batches(self) -> None:
+        """Free contexts of batches that were not used for longest, if those of too many are idle."""
+        while len({len(context.images) for context in self._idle}) > _MAX_IDLE_BATCHES:
+            with suppress(IndexError), self.backend.active(), forgetting_frames():
+                self._free(self._idle.pop(0))
+
+    def _free(self, context: Context) -> None:
+        try:
+            context.free()
+        finally:
+            self._live.discard(context)
+
+    def close(self) -> None:
+        """Let go of the model; runs under way end as usual. May be called again.
+
+        In a process that was forked from the one that opened it, nothing is freed: it is the parent's.
+        """
+        self._closed = True
+        if os.getpid() != self._process:
+            return
+        with self.backend.active(), forgetting_frames(), ExitStack() as last_first:
+            last_first.callback(self._close_backend)
+            with suppress(IndexError):
+                while True:
+                    last_first.callback(self._free, self._idle.pop())
+
+    def _close_backend(self) -> None:
+        if not self._live:
+            with suppress(IndexError):  # another thread does it
+                self._to_close.pop().close()
+
+    def __del__(self) -> None:
+        with suppress(Exception):
+            self.close()
+
+
+class Loan:
+    """A context, borrowed for a `with` block. An error that leaves the block keeps none of its buffers alive."""
+
+    __slots__ = ("_context", "_images", "_network", "_since")
+
+    def __init__(self, network: Network, images: int) -> None:
+        self._network, self._images = network, images
+
+    def __enter__(self) -> Context:
+        self._since = sys.exc_info()[1]
+        self._context = self._network.acquire(self._images)
+        return self._context
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            forget_frames(error, since=self._since)
+        self._network.release(self._context)
+        del self._context, self._since
+
+
+_open_networks: WeakSet[Network] = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for network in list(_open_networks):
+        with suppress(EngineError):
+            network.close()

@@ -1,0 +1,32 @@
+"""Values of options, read from text; argparse reports what cannot be read."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import suppress
+
+__all__ = ["fraction", "list_of", "positive"]
+
+
+def fraction(text: str) -> float:
+    """Read a number from 0 to 1."""
+    with suppress(ValueError):
+        if 0 <= (value := float(text)) <= 1:
+            return value
+    raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
+
+
+def positive(text: str) -> int:
+    """Read a whole number above 0."""
+    with suppress(ValueError):
+        if (value := int(text)) >= 1:
+            return value
+    raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
+
+
+def list_of(text: str) -> list[str]:
+    """Read names with commas between them."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError("expected names with commas between them, got none")
+    return names
