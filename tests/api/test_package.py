@@ -69,6 +69,7 @@ def test_the_core_crate_knows_neither_python_nor_numpy() -> None:
 
 RAW = synthetic_raw()
 POST = yoloxfast.PostProcessor((640, 640))
+IMAGE = np.zeros((1080, 1920, 3), np.uint8)
 BOXES = np.tile(np.array([[0, 0, 5, 5]], np.float32), (2000, 1)) + np.arange(2000, dtype=np.float32)[:, None] * 10
 
 
@@ -78,8 +79,9 @@ BOXES = np.tile(np.array([[0, 0, 5, 5]], np.float32), (2000, 1)) + np.arange(200
         lambda: POST(RAW, score_threshold=0.001),
         lambda: POST.decode(RAW),
         lambda: yoloxfast.nms(BOXES, np.ones(2000, np.float32)),
+        lambda: yoloxfast.letterbox(IMAGE, (640, 640)),
     ],
-    ids=["postprocess", "decode", "nms"],
+    ids=["postprocess", "decode", "nms", "letterbox"],
 )
 def test_native_calls_release_the_gil(call: Callable[[], Any]) -> None:
     """With endless turns, another thread runs only where the caller lets go of the GIL by itself."""
