@@ -65,8 +65,12 @@ class Context(ABC):
         EngineError
             The runtime failed.
         """
-        self._is_running = False
-        self._finish()
+        try:
+            self._finish()
+        except EngineError:
+            self._is_running = False
+            raise
+        self._is_running = False  # not after Ctrl-C: the run goes on
         return next(iter(self.outputs.values()))
 
     def run(self) -> NDArray[Any]:

@@ -151,8 +151,7 @@ class _Context(Context):
 
     def _finish(self) -> None:
         if self._under_way is not None:
-            run, self._under_way = self._under_way, None
-            run.result()
+            self._under_way.result()
 
     def _execute(self) -> None:
         try:
