@@ -8,7 +8,7 @@ use std::arch::x86_64::{
 };
 
 use super::CHANNELS;
-use super::groups::{Group, LANES};
+use super::taps::{Group, LANES};
 
 /// Bytes that are read for the six of two pixels.
 pub(super) const READ: usize = 16;

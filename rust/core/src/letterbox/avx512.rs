@@ -10,13 +10,10 @@ use std::arch::x86_64::{
 
 use super::CHANNELS;
 use super::fetch::fetch_ahead;
-use super::store::Store;
+use super::store::{LANES, Store};
 use super::taps::Tap;
 use crate::Level;
 use crate::level::Instructions;
-
-/// Columns that are treated at once.
-pub(super) const LANES: usize = 16;
 
 /// Columns of which so many bytes of a row lie between two are fetched ahead: 2560x1440 and 3840x2160 to 640 take 0.93 of
 /// the time, where 1920x1080 would take 1.05.

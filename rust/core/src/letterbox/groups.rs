@@ -5,24 +5,14 @@ use super::CHANNELS;
 use super::avx2 as vector;
 #[cfg(target_arch = "aarch64")]
 use super::neon as vector;
-use super::taps::Tap;
+use super::taps::{Group, LANES, Tap};
 use crate::Level;
 
-/// Columns that are treated at once.
-pub(super) const LANES: usize = 8;
-
-/// Columns of rows of so many bytes, from the left on as long as all that is read from their first pixel on is in one.
+/// The leading columns whose vector loads stay inside a row of `row_len` bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Groups {
     row_len: usize,
     groups: Vec<Group>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Group {
-    /// Where the two pixels of each column begin, in bytes.
-    pub(super) offsets: [u32; LANES],
-    pub(super) weights: [[i16; 2]; LANES],
 }
 
 impl Groups {

@@ -7,8 +7,10 @@ use std::arch::x86_64::{
 
 use half::f16;
 
-use super::avx512::LANES;
 use super::fetch::fetch_ahead;
+
+/// Numbers that are stored at once.
+pub(super) const LANES: usize = 16;
 
 /// Numbers that values are stored as.
 pub trait Store: Sized {

@@ -33,6 +33,19 @@ impl Tap {
     }
 }
 
+/// Columns that vector code treats at once.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(super) const LANES: usize = 8;
+
+/// The taps of as many columns, as vector code takes them.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    /// Where the two pixels of each column begin, in bytes.
+    pub(super) offsets: [u32; LANES],
+    pub(super) weights: [[i16; 2]; LANES],
+}
+
 /// One tap for each target column. Its two columns are neighbours, unless there is but one.
 pub(super) fn of_columns(source: usize, target: usize) -> Vec<Tap> {
     let last = source - 1;
