@@ -144,6 +144,8 @@ class Detector:
     ) -> None:
         from yoloxfast.backends import OPTIONS, open_network
 
+        if isinstance(providers, Iterable) and not isinstance(providers, str):
+            providers = tuple(providers)
         self._arguments: dict[str, Any] = {
             "backend": backend,
             "score_threshold": score_threshold,
@@ -158,27 +160,25 @@ class Detector:
             "cuda_graphs": cuda_graphs,
             "device": device,
             "threads": threads,
-            "providers": tuple(providers)
-            if isinstance(providers, Iterable) and not isinstance(providers, str)
-            else providers,
+            "providers": providers,
         }
         self.network: Network = open_network(
             model, backend=backend, **{option: self._arguments[option] for option in OPTIONS}
         )
         self.backend: Backend = self.network.backend
-        self._file = ModelFile(model, self.network.path)
         head = self.network.head
         self.input_size = head.input_size
         self.num_classes = head.num_classes
         self._color = color
         self._legacy = legacy
         try:
+            self._file = ModelFile(model, self.network.path)
             check_colors(color, self.network.input.dtype, legacy=legacy)
             if names is None:
                 names = names_in(self.backend.metadata, head.num_classes)
             self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names)
             self.names = self._post.names
-            self._arguments["classes"] = None if classes is None else resolve_classes(classes, self.names)
+            self._arguments["classes"] = resolve_classes(classes, self.names)
             self._options = self._options_of_call({})
         except BaseException:
             self.close()
