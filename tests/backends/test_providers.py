@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pytest
 
 from specification import expected
-from yoloxfast import Detector, EngineError
+from yoloxfast import Detector, EngineError, ModelError
 from yoloxfast.cli import main
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     class Session(ort.InferenceSession):  # type: ignore[misc]
         def __init__(self, model: Path, options: Any, *, providers: Made, enable_fallback: int) -> None:
             assert enable_fallback == 0
+            if providers[0][0] == "DmlExecutionProvider" and "broken" in providers[0][1]:
+                raise RuntimeError("its libraries are not there")
             asked[:] = providers
             super().__init__(model, options, providers=[CPU])
 
@@ -88,6 +90,16 @@ def test_a_real_session_with_another_provider_finds_the_same(toy_model: Path, im
         assert detector.backend.device["providers"] == f"{OTHER}, {CPU}"
         for part in (image, image[:40], image):
             assert detector.detect(part) == expected(toy_model, part, SIZE)
+
+
+@pytest.mark.usefixtures("made")
+def test_a_provider_that_fails_is_told_from_a_model_that_is_none(toy_model: Path, tmp_path: Path) -> None:
+    broken: Any = [("DmlExecutionProvider", {"broken": True})]
+    with pytest.raises(EngineError, match=r"cannot load .*toy.onnx for DmlExecutionProvider: its libraries are not"):
+        Detector(toy_model, providers=broken)
+    (tmp_path / "text.onnx").write_text("hello")
+    with pytest.raises(ModelError, match=r"text.onnx is not a model that ONNX Runtime can load"):
+        Detector(tmp_path / "text.onnx", providers=broken)
 
 
 @pytest.mark.usefixtures("made")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["OnnxRuntimeBackend", "run_model"]
 
 _CPU = "CPUExecutionProvider"
+_ON_CPU: list[tuple[str, dict[str, Any]]] = [(_CPU, {})]
 _WITH_DEVICE_ID = frozenset(
     f"{name}ExecutionProvider"
     for name in ("CANN", "CUDA", "Dml", "MIGraphX", "NvTensorRTRTX", "ROCM", "Tensorrt")
@@ -214,6 +215,10 @@ def _open_session(model: Path | bytes, threads: int | None, providers: Sequence[
         session = ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
     except Exception as error:
         name = model if isinstance(model, Path) else "the converted network"
+        if providers != _ON_CPU:
+            _open_session(model, threads, _ON_CPU)  # raises if the model is to blame
+            names = " and ".join(name for name, _ in providers)
+            raise EngineError(f"ONNX Runtime cannot load {name} for {names}: {error}") from error
         raise ModelError(f"{name} is not a model that ONNX Runtime can load: {error}") from error
     if unloaded := [name for name, _ in providers if name not in session.get_providers()]:
         raise EngineError(
@@ -241,7 +246,7 @@ def run_model(model: Path | bytes, inputs: Iterable[NDArray[Any]]) -> list[dict[
     EngineError
         It cannot run it.
     """
-    session = _open_session(model, None, [(_CPU, {})])
+    session = _open_session(model, None, _ON_CPU)
     (network_input,) = session.get_inputs()
     try:
         return [_run(session, images.astype(_DTYPES[network_input.type])) for images in inputs]
