@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,6 +117,28 @@ def test_another_precision_is_used_only_if_it_is_asked_for() -> None:
 def test_bad_options_are_refused(options: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         Detector("demo", backend="openvino", **options)
+
+
+CLOSING = """
+import gc, os, signal, time
+import yoloxfast
+first = yoloxfast.Detector("demo", backend="openvino")
+second = yoloxfast.Detector("demo", backend="openvino")
+for detector in (first, second):
+    detector.close()
+del first, second, detector
+gc.collect()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_works_after_detectors_were_closed_in_any_order() -> None:
+    done = subprocess.run([sys.executable, "-c", CLOSING], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
 
 
 def test_a_failing_run_is_an_engine_error(toy_model: Path) -> None:
