@@ -13,6 +13,7 @@ __all__ = [
     "Options",
     "Plans",
     "PostProcessor",
+    "Times",
     "__version__",
     "count_anchors",
     "letterbox",
@@ -78,3 +79,12 @@ class PostProcessor:
     def run_batch(
         self, raw: NDArray[Any], scales: Iterable[float] | None, options: Options, threads: int
     ) -> list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]]: ...
+
+# statistics.rs
+@final
+class Times:
+    def __new__(cls) -> Times: ...
+    def record(self, images: int, letterbox: float, wait: float, network: float, post_processing: float) -> None: ...
+    def count(self) -> int: ...
+    def percentiles(self) -> list[list[float]]: ...
+    def reset(self) -> None: ...

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from yoloxfast.classes import names_in, resolve_classes
-from yoloxfast.letterbox import check_colors
+from yoloxfast.cores import count_cores
 from yoloxfast.models import ModelFile
+from yoloxfast.network_input import check_colors, check_source, checked_images
+from yoloxfast.pipeline import Pipeline, Run, detect_batches
 from yoloxfast.postprocess import PostProcessor
+from yoloxfast.statistics import Statistics
+from yoloxfast.stream import Stream
 
 if TYPE_CHECKING:
     import os
@@ -21,17 +25,18 @@ if TYPE_CHECKING:
 
     from yoloxfast._core import Options
     from yoloxfast.backends import Provider
-    from yoloxfast.backends.backend import Backend, Context
+    from yoloxfast.backends.backend import Backend
     from yoloxfast.backends.network import Network
     from yoloxfast.classes import Classes, Names
     from yoloxfast.detections import Detections
-    from yoloxfast.letterbox import Color
     from yoloxfast.models import PinnedModel
+    from yoloxfast.network_input import Color
 
 __all__ = ["Detector"]
 
 _PIXEL = np.zeros((1, 1, 3), np.uint8)
 _OF_POST_PROCESSING = ("score_threshold", "iou_threshold", "class_agnostic", "classes", "max_detections")
+_OTHERS = ("backend", "names", "color", "legacy")
 
 
 class Detector:
@@ -79,7 +84,7 @@ class Detector:
         Number of the GPU, for TensorRT and for ONNX Runtime's providers that use one; OpenVINO's name of a device, such
         as "GPU", for OpenVINO.
     threads : int, optional
-        Threads of ONNX Runtime or OpenVINO; by default one per core.
+        Threads of one run on the CPU, by ONNX Runtime or OpenVINO; by default one per core, and in streams 1.
     providers : sequence of str or (str, dict), optional
         Execution providers of ONNX Runtime, the preferred first, in its own spelling: `["CUDAExecutionProvider",
         "CPUExecutionProvider"]`. By default the CPU.
@@ -95,6 +100,8 @@ class Detector:
         The model in its runtime, with `name`, `device` and `metadata`.
     network : Network
         The model as all runtimes have it, with `head`, `batches` and `describe()`; lends contexts.
+    statistics : Statistics
+        How long letterbox, wait, network and post-processing took, per image, at the 50th, 95th and 99th percentile.
 
     Raises
     ------
@@ -146,31 +153,16 @@ class Detector:
 
         if isinstance(providers, Iterable) and not isinstance(providers, str):
             providers = tuple(providers)
-        self._arguments: dict[str, Any] = {
-            "backend": backend,
-            "score_threshold": score_threshold,
-            "iou_threshold": iou_threshold,
-            "class_agnostic": class_agnostic,
-            "classes": classes,
-            "max_detections": max_detections,
-            "names": names,
-            "color": color,
-            "legacy": legacy,
-            "precision": precision,
-            "cuda_graphs": cuda_graphs,
-            "device": device,
-            "threads": threads,
-            "providers": providers,
-        }
+        given = locals()
+        self._arguments: dict[str, Any] = {name: given[name] for name in (*OPTIONS, *_OF_POST_PROCESSING, *_OTHERS)}
         self.network: Network = open_network(
             model, backend=backend, **{option: self._arguments[option] for option in OPTIONS}
         )
         self.backend: Backend = self.network.backend
+        self.statistics = Statistics()
         head = self.network.head
         self.input_size = head.input_size
         self.num_classes = head.num_classes
-        self._color = color
-        self._legacy = legacy
         try:
             self._file = ModelFile(model, self.network.path)
             check_colors(color, self.network.input.dtype, legacy=legacy)
@@ -179,10 +171,12 @@ class Detector:
             self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names)
             self.names = self._post.names
             self._arguments["classes"] = resolve_classes(classes, self.names)
-            self._options = self._options_of_call({})
+            self._own_options = {name: self._arguments[name] for name in _OF_POST_PROCESSING}
+            self._options = self._post.options(**self._own_options)
         except BaseException:
-            self.close()
+            self.network.close()
             raise
+        self._pipeline = Pipeline(self.network, self._post, self.statistics, color, legacy)
 
     def detect(
         self,
@@ -218,13 +212,93 @@ class Detector:
         ModelError
             The network gave a score above 1, which YOLOX never does.
         """
-        options = self._options
-        if score_threshold is not None or iou_threshold is not None or classes is not None:
-            asked = {"score_threshold": score_threshold, "iou_threshold": iou_threshold, "classes": classes}
-            options = self._options_of_call({name: value for name, value in asked.items() if value is not None})
-        with self.network.lend() as context:
-            scale = self._letterbox(image, context)
-            return self._post.run(context.run()[0], scale, options)
+        options = self._options_of_call(score_threshold, iou_threshold, classes)
+        check_source(image)
+        with Run(self._pipeline, 1) as run:
+            run.write([image])
+            [found] = run.each(options)
+        return found
+
+    def detect_batch(
+        self,
+        images: Iterable[NDArray[Any]],
+        *,
+        score_threshold: float | None = None,
+        iou_threshold: float | None = None,
+        classes: Classes | None = None,
+    ) -> list[Detections]:
+        """Detect objects in any number of images, each of any size, in the network's own batches.
+
+        Letterbox and post-processing of a batch are shared by `threads` threads, while the network runs another batch.
+
+        Parameters
+        ----------
+        images : iterable of ndarray of uint8, (height, width, 3)
+            Each as for `detect`; there may be none.
+        score_threshold, iou_threshold, classes : optional
+            As for `detect`.
+
+        Returns
+        -------
+        list of Detections
+            What `detect` finds in each, in order.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `detect`, for all images before the network runs; or `images` is one image.
+        EngineError, ModelError
+            As for `detect`. The message says at which images, counted from 0.
+        """
+        options = self._options_of_call(score_threshold, iou_threshold, classes)
+        several = checked_images(images)
+        threads = self._arguments["threads"] or count_cores()
+        return detect_batches(self._pipeline, several, options, threads=threads)
+
+    def stream(
+        self,
+        frames: Iterable[NDArray[Any]],
+        *,
+        in_flight: int | None = None,
+        score_threshold: float | None = None,
+        iou_threshold: float | None = None,
+        classes: Classes | None = None,
+    ) -> Stream:
+        """Detect objects in frames as they come, without the network ever waiting for the host.
+
+        While the network runs some frames, the next are taken, letterboxed and submitted. On a CPU, as many runs are
+        under way as cores over `threads`, where None counts as 1 here: the model is opened a second time for that. A
+        network that takes several images runs frames in batches.
+
+        Parameters
+        ----------
+        frames : iterable of ndarray of uint8, (height, width, 3)
+            Each as for `detect`, of any size. One may be overwritten when the next is taken.
+        in_flight : int, optional
+            Most frames that have been taken and whose detections have not been given out. With 1, each comes as soon as
+            can be, and before the next frame is taken. By default two for each run that is under way at once, or a
+            batch.
+        score_threshold, iou_threshold, classes : optional
+            As for `detect`.
+
+        Returns
+        -------
+        Stream
+            Iterator over Detections, in order.
+
+        Raises
+        ------
+        TypeError, ValueError
+            `frames` is not an iterable of images; an option out of range. Later, from the iterator: a frame is not an
+            image. The message says which, counted from 0; the detections of the frames before have been given out.
+        EngineError, ModelError
+            As for `detect`. The message says at which frames.
+        Exception
+            What `frames` raises, after the detections of the frames before.
+        """
+        options = self._options_of_call(score_threshold, iou_threshold, classes)
+        pipeline = self._pipeline._replace(network=self.network.for_streams())
+        return Stream(pipeline, frames, options, in_flight=in_flight)
 
     def warmup(self, n: int = 1) -> None:
         """Run the network `n` times, so that the first image does not wait for what a runtime does only once.
@@ -239,7 +313,7 @@ class Detector:
         if n < 1:
             raise ValueError(f"n is {n}, expected at least 1 run")
         with self.network.lend() as context:
-            self._letterbox(_PIXEL, context)
+            context.letterboxes[0](_PIXEL)
             for _ in range(n):
                 context.run()
 
@@ -262,12 +336,17 @@ class Detector:
     def __reduce__(self) -> tuple[Any, ...]:
         return _open_again, (type(self), self._file.pinned(), self._arguments)
 
-    def _letterbox(self, image: NDArray[Any], context: Context) -> float:
-        return context.letterboxes[0](image, color=self._color, legacy=self._legacy)
-
-    def _options_of_call(self, asked: dict[str, Any]) -> Options:
-        own = {name: self._arguments[name] for name in _OF_POST_PROCESSING}
-        return self._post.options(**(own | asked))
+    def _options_of_call(
+        self,
+        score_threshold: float | None = None,
+        iou_threshold: float | None = None,
+        classes: Classes | None = None,
+    ) -> Options:
+        asked = {"score_threshold": score_threshold, "iou_threshold": iou_threshold, "classes": classes}
+        if all(value is None for value in asked.values()):
+            return self._options
+        changed = {name: value for name, value in asked.items() if value is not None}
+        return self._post.options(**(self._own_options | changed))
 
 
 def _open_again(kind: type[Detector], file: PinnedModel, arguments: dict[str, Any]) -> Detector:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from yoloxfast import _core
-from yoloxfast.arguments import check_image, checked_size
+from yoloxfast.arguments import checked_size
+from yoloxfast.network_input import NetworkInput, check_buffer, check_source, checked_images, expected_out, fill
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
-    Color = Literal["bgr", "rgb"]
+    from yoloxfast.network_input import Color
 
-__all__ = ["Letterbox", "check_colors", "letterbox", "letterbox_batch"]
+__all__ = ["Letterbox", "letterbox", "letterbox_batch"]
 
 
 def letterbox(
@@ -73,13 +75,13 @@ def letterbox(
         memory with `image`; `color` is another word; `legacy` values are to be written as uint8; or `threads` is not
         1 to 1024.
     """
-    check_image(image)
+    check_source(image)
     height, width = _checked_size(size)
     if out is None:
         out = np.empty((3, height, width), np.float32)
     else:
         _check_out(out, (3, height, width), (height, width, 3))
-    return out, _fill([image], out[None], out.shape != (3, height, width), color, legacy, threads)[0]
+    return out, fill([image], out[None], out.shape != (3, height, width), color, legacy, threads)[0]
 
 
 def letterbox_batch(
@@ -122,20 +124,14 @@ def letterbox_batch(
     >>> raw = session.run(None, {"images": tensor})[0]
     >>> results = post.batch(raw, scales=scales)
     """
-    if isinstance(images, np.ndarray) and images.ndim == 3:  # noqa: PLR2004
-        raise ValueError(f"images is one image, {images.shape}, expected several: pass [image]")
-    if not isinstance(images, Iterable):
-        raise TypeError(f"images must be several images, got {type(images).__name__}")
-    batch = list(images)
-    for number, image in enumerate(batch):
-        check_image(image, f"image {number}")
+    batch = checked_images(images)
     height, width = _checked_size(size)
     planes = (len(batch), 3, height, width)
     if out is None:
         out = np.empty(planes, np.float32)
     else:
         _check_out(out, planes, (len(batch), height, width, 3))
-    return out, _fill(batch, out, out.shape != planes, color, legacy, threads)
+    return out, fill(batch, out, out.shape != planes, color, legacy, threads)
 
 
 class Letterbox:
@@ -165,34 +161,37 @@ class Letterbox:
     """
 
     def __init__(self, out: NDArray[Any]) -> None:
-        _check_buffer(out)
+        check_buffer(out)
         match out.shape:
-            case (3, height, width):
-                self._interleaved = False
-            case (height, width, 3) if out.dtype == np.uint8:
-                self._interleaved = True
+            case (3, _, _):
+                pass
+            case (_, _, 3) if out.dtype == np.uint8:
+                pass
             case _:
-                raise ValueError(_expected_out("(3, height, width)", "(height, width, 3)", out))
+                raise ValueError(expected_out("(3, height, width)", "(height, width, 3)", out))
         if out.size == 0:
             raise ValueError(f"out is empty: {out.shape}")
         if not (out.flags.c_contiguous and out.flags.aligned):
             raise ValueError("out is not C-contiguous: pass np.empty(shape, dtype), or one image of a batch")
-        self._size = (height, width)
-        self._batch = np.asarray(out)[None]
-        self._bordered_for: object = None
-        self._plans = _core.Plans()
-        self._turn = Lock()
+        self._input, self._place = NetworkInput(np.asarray(out)[None]), 0
+
+    @classmethod
+    def of_place(cls, network_input: NetworkInput, place: int) -> Self:
+        """Return what writes into one place of a batch."""
+        letterbox = cls(network_input.batch[place])
+        letterbox._input, letterbox._place = network_input, place  # its own
+        return letterbox
 
     @property
     def out(self) -> NDArray[Any]:
         """What was given, as an ndarray."""
-        out: NDArray[Any] = self._batch[0]
+        out: NDArray[Any] = self._input.batch[self._place]
         return out
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the network's input in pixels."""
-        return self._size
+        return self._input.size
 
     def __call__(self, image: NDArray[Any], *, color: Color = "bgr", legacy: bool = False, threads: int = 1) -> float:
         """Write an image into `out`: what `letterbox` does, with the same parameters and errors.
@@ -202,63 +201,9 @@ class Letterbox:
         scale : float
             Network pixels per image pixel.
         """
-        check_image(image)
-        image_and_border = (image.shape, bool(legacy))
-        with self._turn:
-            border = self._bordered_for != image_and_border
-            self._bordered_for = None
-            [scale] = _fill(
-                [image], self._batch, self._interleaved, color, legacy, threads, border=border, plans=self._plans
-            )
-            self._bordered_for = image_and_border
+        check_source(image)
+        [scale] = self._input.write(self._place, [image], color=color, legacy=legacy, threads=threads)
         return scale
-
-
-def _fill(
-    images: list[NDArray[Any]],
-    out: NDArray[Any],
-    interleaved: bool,
-    color: Color,
-    legacy: bool,
-    threads: int,
-    *,
-    border: bool = True,
-    plans: _core.Plans | None = None,
-) -> list[float]:
-    """Write the letterbox of each image into `out`; the images have been checked, and shape and dtype of `out`."""
-    images = [_readable(image, out, name) for image, name in zip(images, _names(images), strict=True)]
-    check_colors(color, out.dtype, legacy=legacy)
-    options = (interleaved, (color == "rgb") != bool(legacy), bool(legacy), border, threads, plans)
-    if out.flags.c_contiguous and out.flags.aligned:
-        return _core.letterbox(images, out, *options)
-    dense = np.empty(out.shape, out.dtype)
-    scales = _core.letterbox(images, dense, *options)
-    out[...] = dense
-    return scales
-
-
-def check_colors(color: Any, dtype: np.dtype[Any], *, legacy: bool) -> None:
-    """Raise `ValueError` unless these are an order of channels, and values that an input of that dtype can hold."""
-    if not isinstance(color, str) or color not in ("bgr", "rgb"):
-        raise ValueError(f"color is {color!r}, expected 'bgr' or 'rgb'")
-    if legacy and dtype == np.uint8:
-        raise ValueError("uint8 cannot hold legacy values, which are fractions: expected float32 or float16")
-
-
-def _names(images: list[NDArray[Any]]) -> list[str]:
-    return ["image"] if len(images) == 1 else [f"image {number}" for number in range(len(images))]
-
-
-def _readable(image: NDArray[Any], out: NDArray[Any], name: str) -> NDArray[Any]:
-    """Return the image if its pixels lie one after the other in each row, or else a copy."""
-    if image.strides[2] < 0:
-        raise ValueError(
-            f"{name} is a view that reverses its channels: pass np.ascontiguousarray(image), or the original with its"
-            " own order as color='bgr' or color='rgb'"
-        )
-    if np.shares_memory(image, out):
-        raise ValueError(f"out shares memory with {name}, which would be overwritten while it is read")
-    return image if image.strides[1:] == (3, 1) else np.ascontiguousarray(image)
 
 
 def _checked_size(size: Any) -> tuple[int, int]:
@@ -269,18 +214,6 @@ def _checked_size(size: Any) -> tuple[int, int]:
 
 
 def _check_out(out: Any, planes: tuple[int, ...], pixels: tuple[int, ...]) -> None:
-    _check_buffer(out)
+    check_buffer(out)
     if out.shape != planes and (out.shape != pixels or out.dtype != np.uint8):
-        raise ValueError(_expected_out(planes, pixels, out))
-
-
-def _check_buffer(out: Any) -> None:
-    if not isinstance(out, np.ndarray) or out.dtype not in (np.float32, np.float16, np.uint8):
-        kind = out.dtype if isinstance(out, np.ndarray) else type(out).__name__
-        raise TypeError(f"out must be an array of float32, float16 or uint8, got {kind}")
-    if not out.flags.writeable:
-        raise ValueError("out is read-only")
-
-
-def _expected_out(planes: object, pixels: object, out: NDArray[Any]) -> str:
-    return f"out must be {planes}, or {pixels} if it is uint8, got {out.shape} of {out.dtype}"
+        raise ValueError(expected_out(planes, pixels, out))

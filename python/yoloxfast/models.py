@@ -174,9 +174,13 @@ class ModelFile:
         """
         if self._name is not None:
             return PinnedModel(self._name, None)
-        if _stamp_of(find_model(self._path)) != self._stamp:
-            raise ModelError(f"{self._path} has been replaced since it was opened: make a new detector to pickle")
+        self.check_unchanged()
         return PinnedModel(str(self._path), _sha256_of(self._path))
+
+    def check_unchanged(self) -> None:
+        """Raise as `pinned` does, unless it is there still."""
+        if _stamp_of(find_model(self._path)) != self._stamp:
+            raise ModelError(f"{self._path} has been replaced since it was opened: make a new detector")
 
 
 def _stamp_of(path: Path) -> tuple[int, int]:

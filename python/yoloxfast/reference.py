@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from yoloxfast.classes import Classes
-    from yoloxfast.letterbox import Color
+    from yoloxfast.network_input import Color
 
 __all__ = ["decode", "letterbox", "nms", "postprocess"]
 

@@ -29,6 +29,7 @@ class CUresult(Enum):
     CUDA_ERROR_NO_DEVICE = 100
     CUDA_ERROR_INVALID_CONTEXT = 201
     CUDA_ERROR_INVALID_HANDLE = 400
+    CUDA_ERROR_NOT_READY = 600
     CUDA_ERROR_LAUNCH_FAILED = 719
     CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED = 900
 
@@ -196,6 +197,10 @@ def cuStreamSynchronize(stream: CUstream) -> Returned:
     if gpu.world.fails("synchronize"):
         return (CUresult.CUDA_ERROR_LAUNCH_FAILED,)
     return _on(stream, gpu.Stream.synchronize)
+
+
+def cuStreamQuery(stream: CUstream) -> Returned:
+    return (SUCCESS if gpu.world.streams[int(stream)].is_done() else CUresult.CUDA_ERROR_NOT_READY,)
 
 
 def cuStreamDestroy(stream: CUstream) -> Returned:

@@ -244,6 +244,10 @@ class Stream(Resource):
             for step in work:
                 step()
 
+    def is_done(self) -> bool:
+        world.current("query a stream")
+        return not self.work
+
     def end(self) -> None:
         if self.work:
             self.world.breach("a stream is freed with work on it")

@@ -87,6 +87,7 @@ static const struct {
     {"cuMemFreeHost", release},
     {"cuStreamCreate", create_stream},
     {"cuStreamDestroy", release},
+    {"cuStreamQuery", synchronize},
     {"cuStreamSynchronize", synchronize},
     {"cuMemcpyHtoDAsync", copy_on_stream},
     {"cuMemcpyDtoHAsync", copy_on_stream},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from yoloxfast.backends.network import Network
 from yoloxfast.errors import ModelError
-from yoloxfast.models import find_model
+from yoloxfast.models import ModelFile, find_model
 
 if TYPE_CHECKING:
     import os
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from numpy.typing import NDArray
+
+    from yoloxfast.backends.backend import Backend
 
     Provider: TypeAlias = str | tuple[str, Mapping[str, Any]]
     """An execution provider as ONNX Runtime takes it: its name, or that and its options."""
@@ -99,7 +101,14 @@ def open_network(model: str | os.PathLike[str], *, backend: str | None = None, *
         raise ModelError(f"{path} is not for {runtime.title}, which takes {', '.join(runtime.suffixes)}")
     if "runtime" in parameters:
         given["runtime"] = backend
-    return Network(make(path, **given), path)
+    file = ModelFile(model, path)
+
+    def open_again(**options: Any) -> Backend:
+        file.check_unchanged()
+        backend: Backend = make(path, **options)
+        return backend
+
+    return Network(make(path, **given), path, open_again)
 
 
 def _says_nothing(option: str, value: object) -> bool:

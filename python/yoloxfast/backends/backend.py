@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext, suppress
+from time import perf_counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from yoloxfast.errors import EngineError
 from yoloxfast.letterbox import Letterbox
+from yoloxfast.network_input import NetworkInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,14 +34,20 @@ class Context(ABC):
         The network's input, in the memory that the runtime reads.
     letterboxes : list of Letterbox
         Write an image into its place in the batch each.
+    input : NetworkInput
+        Writes several into their places in one call.
     outputs : dict of str to ndarray
         What the last run gave, of the outputs that the context was made for, in their order; overwritten by the next.
+    seconds : float
+        What the last run took.
     """
 
     def __init__(self, images: NDArray[Any]) -> None:
         self.images = images
-        self.letterboxes = [Letterbox(image) for image in images]
+        self.input = NetworkInput(images)
+        self.letterboxes = [Letterbox.of_place(self.input, place) for place in range(len(images))]
         self.outputs: dict[str, NDArray[Any]] = {}
+        self.seconds = 0.0
         self._is_running = False
 
     def submit(self) -> None:
@@ -49,8 +58,13 @@ class Context(ABC):
         EngineError
             The runtime failed.
         """
+        self._submitted = perf_counter()
         self._start()
         self._is_running = True
+
+    @abstractmethod
+    def is_done(self) -> bool:
+        """Whether the run that was submitted is over, so that `result` does not wait."""
 
     def result(self) -> NDArray[Any]:
         """Wait for the run that was submitted.
@@ -66,11 +80,12 @@ class Context(ABC):
             The runtime failed.
         """
         try:
-            self._finish()
+            seconds = self._finish()
         except EngineError:
             self._is_running = False
             raise
         self._is_running = False  # not after Ctrl-C: the run goes on
+        self.seconds = perf_counter() - self._submitted if seconds is None else seconds
         return next(iter(self.outputs.values()))
 
     def run(self) -> NDArray[Any]:
@@ -92,8 +107,8 @@ class Context(ABC):
         """Start a run."""
 
     @abstractmethod
-    def _finish(self) -> None:
-        """Wait for the run; `outputs` holds what it gave."""
+    def _finish(self) -> float | None:
+        """Wait for the run; `outputs` holds what it gave. Return its seconds, if the runtime knows them."""
 
 
 class Backend(ABC):
@@ -109,12 +124,19 @@ class Backend(ABC):
         Numbers of images that it takes in one run.
     metadata : mapping of str to str
         What the model's file says about itself.
+    runs_at_once : int
+        Runs that keep it busy when they are under way at once; more would only wait for these.
+    options_for_streams : mapping of str to Any
+        Options of the constructor with which more runs at once make more images per second than this backend; empty if
+        there are none.
     """
 
     name: str
     inputs: Sequence[Port]
     batches: Batches
     metadata: Mapping[str, str]
+    runs_at_once: int
+    options_for_streams: Mapping[str, Any] = MappingProxyType({})
 
     @property
     @abstractmethod

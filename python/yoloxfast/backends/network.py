@@ -17,6 +17,7 @@ from yoloxfast.backends.tensors import Tensor, image_input
 from yoloxfast.errors import EngineError, ModelError, forget_frames, forgetting_frames
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
 
@@ -41,6 +42,8 @@ class Network:
         Closed with the network, and if it is not a YOLOX.
     path : Path
         The model's file.
+    open_again : callable, optional
+        Returns another backend of the same file, with other options; for `for_streams`.
 
     Attributes
     ----------
@@ -50,6 +53,8 @@ class Network:
         Numbers of images that one run takes.
     head : Head
         The form of its outputs.
+    is_closed : bool
+        Whether no more contexts are lent.
 
     Raises
     ------
@@ -59,11 +64,13 @@ class Network:
         The runtime failed.
     """
 
-    def __init__(self, backend: Backend, path: Path) -> None:
+    def __init__(self, backend: Backend, path: Path, open_again: Callable[..., Backend] | None = None) -> None:
         self.backend, self.path, self.batches = backend, path, backend.batches
+        self._open_again = open_again
+        self._for_streams: list[Network] = []
         self._file_size = path.stat().st_size
         self._process = os.getpid()
-        self._closed = False
+        self.is_closed = False
         self._to_close = [backend]
         self._live: set[object] = set()
         self._idle: list[Context] = []
@@ -91,6 +98,32 @@ class Network:
             self._output = Tensor(self.head.output_name, output.shape, output.dtype)
         finally:
             context.free()
+
+    def for_streams(self) -> Network:
+        """Return the network with which many runs at once make the most images per second.
+
+        It is this one, or the same model, opened again the first time and closed with this one.
+
+        Raises
+        ------
+        EngineError
+            The network is closed, or the runtime failed.
+        ModelError, FileNotFoundError
+            The file has been changed, or deleted.
+        """
+        if self.is_closed:
+            raise EngineError("the detector is closed")
+        options = self.backend.options_for_streams
+        if self._open_again is None or not options:
+            return self
+        if not self._for_streams:
+            opened = Network(self._open_again(**options), self.path)
+            self._for_streams.append(opened)
+            if opened is not self._for_streams[0]:  # another thread was faster
+                opened.close()
+            if self.is_closed:
+                self.close()
+        return self._for_streams[0]
 
     def describe(self) -> dict[str, str]:
         """Facts for people: file, runtime, device, tensors."""
@@ -122,15 +155,14 @@ class Network:
     def acquire(self, images: int = 1) -> Context:
         """Take a context, as `lend` does; `release` gives it back."""
         batch = self.batches.fit(images)
-        if self._closed:
+        if self.is_closed:
             raise EngineError("the detector is closed")
         return self._take(batch) or self._make(batch)
 
     def release(self, context: Context) -> None:
-        """Give a context back."""
-        context.settle()
+        """Give a context back; whoever gets it next waits for a run that is still under way."""
         self._idle.append(context)
-        if self._closed:
+        if self.is_closed:
             self.close()
         elif len(self._idle) > _MAX_IDLE_BATCHES:
             self._free_oldest_batches()
@@ -141,21 +173,29 @@ class Network:
             if len(context.images) == batch:
                 with suppress(ValueError):  # another thread was faster
                     self._idle.remove(context)
-                    return context
+                    return self._settled(context)
         return None
+
+    def _settled(self, context: Context) -> Context:
+        try:
+            context.settle()
+        except BaseException:
+            self._idle.append(context)
+            raise
+        return context
 
     def _make(self, batch: int) -> Context:
         work = object()
         self._live.add(work)  # whoever closes the network from here on leaves the backend to us
         try:
-            if self._closed:
+            if self.is_closed:
                 raise EngineError("the detector is closed")
             with self.backend.active(), forgetting_frames():
                 context = self.backend.make_context(self.input.of_batch(batch), [self._output.of_batch(batch)])
             self._live.add(context)
         finally:
             self._live.discard(work)
-            if self._closed:
+            if self.is_closed:
                 self.close()
         return context
 
@@ -176,9 +216,11 @@ class Network:
 
         In a process that was forked from the one that opened it, nothing is freed: it is the parent's.
         """
-        self._closed = True
+        self.is_closed = True
         if os.getpid() != self._process:
             return
+        for network in self._for_streams:
+            network.close()
         with self.backend.active(), forgetting_frames(), ExitStack() as last_first:
             last_first.callback(self._close_backend)
             with suppress(IndexError):
@@ -213,8 +255,11 @@ class Loan:
     ) -> None:
         if error is not None:
             forget_frames(error, since=self._since)
-        self._network.release(self._context)
-        del self._context, self._since
+        try:
+            self._context.settle()
+        finally:
+            self._network.release(self._context)
+            del self._context, self._since
 
 
 _open_networks: WeakSet[Network] = WeakSet()

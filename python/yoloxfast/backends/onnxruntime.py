@@ -6,8 +6,8 @@ import operator
 import os
 import platform
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,8 @@ import numpy as np
 from yoloxfast.arguments import checked_threads
 from yoloxfast.backends.backend import Backend, Context
 from yoloxfast.backends.tensors import Batches, Port
+from yoloxfast.backends.workers import Workers
+from yoloxfast.cores import count_cores
 from yoloxfast.errors import EngineError, ModelError, missing
 
 try:
@@ -23,13 +25,13 @@ except ImportError as error:
     raise missing("onnxruntime", error, extra="cpu") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from yoloxfast.backends import Provider
     from yoloxfast.backends.tensors import Tensor
+    from yoloxfast.backends.workers import Task
 
 __all__ = ["OnnxRuntimeBackend", "run_model"]
 
@@ -47,8 +49,8 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(uint8)": np.dtype(np.uint8),
 }
 _ONLY_FATAL = 4
-_MAX_RUNS = 64
-"""Runs under way at once that were submitted; more wait for their turn."""
+_RUNS_AT_ONCE = 2
+"""On other devices than the CPU: one that computes, and the next."""
 
 
 class OnnxRuntimeBackend(Backend):
@@ -59,7 +61,7 @@ class OnnxRuntimeBackend(Backend):
     path : Path
         The ONNX file.
     threads : int, optional
-        Threads of one run; by default one per core.
+        Threads of one run on the CPU; by default one per core.
     providers : sequence of str or (str, mapping), optional
         Execution providers, the preferred first, as `onnxruntime.InferenceSession` takes them; by default the CPU.
     device : int, default 0
@@ -84,7 +86,15 @@ class OnnxRuntimeBackend(Backend):
         self.batches = Batches.of(self.inputs)
         self.metadata: Mapping[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self._providers: list[str] = self._session.get_providers()
-        self._threads: tuple[int, ThreadPoolExecutor] | None = None
+        if self.copies_input:
+            self.runs_at_once = _RUNS_AT_ONCE
+        else:
+            cores = count_cores()
+            self.runs_at_once = max(1, cores // (cores if threads is None else threads))
+            if threads is None and cores > 1:
+                self.options_for_streams = {"threads": 1, "providers": providers}
+        self._workers = Workers(self.runs_at_once)
+        self._process = os.getpid()
 
     @property
     def device(self) -> Mapping[str, str]:
@@ -108,18 +118,18 @@ class OnnxRuntimeBackend(Backend):
         """Whether a provider may keep the input elsewhere: ONNX Runtime then copies it when it is bound."""
         return self._providers != [_CPU]
 
-    def start(self, run: Any) -> Future[None]:
+    def start(self, run: Callable[[], object]) -> Task:
         """Run on another thread: ONNX Runtime blocks the one that calls it."""
-        process = os.getpid()
-        if self._threads is None or self._threads[0] != process:  # a fork takes no threads along
-            self._threads = process, ThreadPoolExecutor(_MAX_RUNS, "yoloxfast")
-        return self._threads[1].submit(run)
+        if self._process != (process := os.getpid()):  # a fork takes no threads along
+            self._process, self._workers = process, Workers(self.runs_at_once)
+        try:
+            return self._workers.submit(run)
+        except RuntimeError as error:
+            raise EngineError(f"no thread can be started to run the model: {error}") from error
 
     def close(self) -> None:
         """Let go of the session."""
         self._session = None
-        if self._threads is not None:
-            self._threads[1].shutdown(wait=False)
 
 
 class _Context(Context):
@@ -136,7 +146,7 @@ class _Context(Context):
             buffer = self.outputs[output.name] = np.empty(output.shape, output.dtype)
             self._binding.bind_output(output.name, "cpu", 0, buffer.dtype.type, buffer.shape, buffer.ctypes.data)
         self._shapes_are_known = bool(outputs)
-        self._under_way: Future[None] | None = None
+        self._task: Task | None = None
 
     def _bind_input(self) -> None:
         images = self.images
@@ -147,14 +157,24 @@ class _Context(Context):
         self._execute()
         return next(iter(self.outputs.values()))
 
-    def _start(self) -> None:
-        self._under_way = self._backend.start(self._execute)
+    def is_done(self) -> bool:
+        """Whether the thread that runs it is done."""
+        return self._task is None or self._task.is_done()
 
-    def _finish(self) -> None:
-        if self._under_way is not None:
-            self._under_way.result()
+    def _start(self) -> None:
+        self._task = self._backend.start(self._execute)
+
+    def _finish(self) -> float:
+        if self._task is not None:
+            self._task.wait()
+        return self.seconds
 
     def _execute(self) -> None:
+        began = perf_counter()
+        self._call()
+        self.seconds = perf_counter() - began
+
+    def _call(self) -> None:
         try:
             if not self._shapes_are_known:
                 self.outputs = _run(self._session, self.images)

@@ -12,6 +12,7 @@ import numpy as np
 from yoloxfast.arguments import checked_threads
 from yoloxfast.backends.backend import Backend, Context
 from yoloxfast.backends.tensors import Batches, Port
+from yoloxfast.cores import count_cores
 from yoloxfast.errors import EngineError, ModelError, missing
 
 try:
@@ -50,7 +51,8 @@ class OpenVinoBackend(Backend):
     device : str, default "CPU"
         Device as OpenVINO names it, such as "CPU", "GPU", "GPU.1", "NPU" or "AUTO"; 0 is the CPU.
     threads : int, optional
-        Threads that all runs share; by default one per core.
+        Threads of one run on the CPU, on which as many runs then go on at once as cores allow; by default one run has
+        one per core.
     """
 
     name = "openvino"
@@ -61,7 +63,10 @@ class OpenVinoBackend(Backend):
         self._device_name = _checked_device(device)
         properties = {"INFERENCE_PRECISION_HINT": _checked_precision(precision), "PERFORMANCE_HINT": "LATENCY"}
         if threads is not None:
-            properties["INFERENCE_NUM_THREADS"] = str(checked_threads(threads))
+            runs = max(1, count_cores() // checked_threads(threads))
+            properties |= {"NUM_STREAMS": str(runs), "INFERENCE_NUM_THREADS": str(runs * threads)}
+        elif self._device_name == "CPU" and count_cores() > 1:
+            self.options_for_streams = {"threads": 1, "precision": precision, "device": device}
         try:
             model = _core.read_model(path)
         except RuntimeError as error:
@@ -76,6 +81,7 @@ class OpenVinoBackend(Backend):
                 f"OpenVINO cannot compile {path} for {self._device_name}, of {', '.join(_core.available_devices)}:"
                 f" {_words(error)}"
             ) from error
+        self.runs_at_once = self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self._process = os.getpid()
         _open_backends.add(self)
 
@@ -130,15 +136,24 @@ class _Context(Context):
         self._call(self._request.infer)
         return self._read()
 
+    def is_done(self) -> bool:
+        """Whether the request is done, or has failed."""
+        try:
+            return self._backend.is_forked or self._request.wait_for(0)
+        except RuntimeError:
+            return True
+
     def _start(self) -> None:
         self._call(self._request.infer if self._backend.is_forked else self._request.start_async)
 
-    def _finish(self) -> None:
+    def _finish(self) -> float:
         if not self._backend.is_forked:
             self._call(self._request.wait)
         self._read()
+        return self.seconds
 
     def _read(self) -> NDArray[Any]:
+        self.seconds = self._request.latency / 1000
         self.outputs = {name: self._request.get_tensor(port).data for name, port in self._ports.items()}
         return next(iter(self.outputs.values()))
 

@@ -68,8 +68,9 @@ class BatchRange(NamedTuple):
         return str(self.least) if self.least == self.largest else f"{self.least} to {self.largest} (best {self.best})"
 
 
-ANY_BATCH = BatchRange(1, 1, 4096)
-"""Of a network whose batch is dynamic. The limit keeps a wrong number from asking for all memory."""
+ANY_BATCH = BatchRange(1, 4, 4096)
+"""Of a network whose batch is dynamic. The limit keeps a wrong number from asking for all memory. In one run of two
+threads, YOLOX-Nano takes 12 % less time for 4 images than for 4 runs of one; 8 images gain nothing more."""
 
 
 class Batches(tuple[BatchRange, ...]):
@@ -86,6 +87,11 @@ class Batches(tuple[BatchRange, ...]):
     def largest(self) -> int:
         """The largest batch."""
         return max(batch.largest for batch in self)
+
+    @property
+    def best(self) -> int:
+        """The batch for which it makes the most images per second."""
+        return max(batch.best for batch in self)
 
     def fit(self, images: int) -> int:
         """Return the smallest batch that holds this number of images; the largest batch if none does."""

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TensorRtBackend"]
 
+_RUNS_AT_ONCE = 2
+"""One on the GPU, and the next behind it, so that the GPU does not wait until the host has seen that it is done."""
+
 
 class TensorRtBackend(Backend):
     """An engine.
@@ -42,6 +45,8 @@ class TensorRtBackend(Backend):
     cuda_graphs : bool, default False
         Whether a run is recorded once as a CUDA graph.
     """
+
+    runs_at_once = _RUNS_AT_ONCE
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ import numpy as np
 from yoloxfast.backends.backend import Context
 from yoloxfast.backends.tensors import Tensor
 from yoloxfast.errors import ModelError
+from yoloxfast.network_input import NetworkInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from yoloxfast.tensorrt.library import Library
 
 __all__ = ["TensorRtContext", "tensor_dtype", "tensor_names"]
+
+_NOTHING = np.empty((0, 3, 0, 0), np.float32)
+"""The input of a context that has been freed: what was written into it would be an error, not a crash."""
 
 
 class TensorRtContext(Context):
@@ -50,13 +54,14 @@ class TensorRtContext(Context):
         *,
         profile: int,
     ) -> None:
-        self._library, self._device, self._input = library, device, network_input
+        self._library, self._device, self._input_name = library, device, network_input.name
         self._memory: dict[str, Memory] = {}
         self._host: dict[str, HostArray] = {}
         self._graph: Graph | None = None
         self._stream: Any = None
         self._execution: Any = None
         self.letterboxes = []
+        self.input = NetworkInput(_NOTHING)
         self.outputs = {}
         try:
             self._stream = device.stream()
@@ -107,11 +112,16 @@ class TensorRtContext(Context):
                 raise
 
     def _enqueue(self) -> None:
-        name = self._input.name
+        name = self._input_name
         self._stream.copy_to_device(self._memory[name].address, self._host[name].array)
         self._library.checked(self._execution.execute_async_v3(self._stream.handle), "run the engine")
         for output, host in self.outputs.items():
             self._stream.copy_to_host(host, self._memory[output].address)
+
+    def is_done(self) -> bool:
+        """Whether the GPU is done with it."""
+        with self._device.current():
+            return bool(self._stream.is_done())
 
     def _finish(self) -> None:
         with self._device.current():
@@ -139,7 +149,7 @@ class TensorRtContext(Context):
     def _forget_arrays(self) -> None:
         self.letterboxes.clear()
         self.outputs.clear()
-        self.images = np.empty(0)
+        self.images = self.input.batch = _NOTHING
 
     def _forget(self) -> None:
         self._memory.clear()

@@ -56,6 +56,9 @@ class Stream(Protocol):
     def copy_to_host(self, target: NDArray[Any], address: int) -> None:
         """Fill an array of a `HostArray` from that address; it must not be used until the stream is synchronized."""
 
+    def is_done(self) -> bool:
+        """Whether all its work is done, or has failed: `synchronize` would return or raise at once."""
+
     def synchronize(self) -> None:
         """Wait until all its work is done."""
 

@@ -112,6 +112,11 @@ class Stream:
         """Fill an array from a GPU."""
         value_of(driver.cuMemcpyDtoHAsync(target.ctypes.data, address, target.nbytes, self._stream))
 
+    def is_done(self) -> bool:
+        """Whether its work is done, or has failed."""
+        (error,) = driver.cuStreamQuery(self._stream)
+        return bool(error != driver.CUresult.CUDA_ERROR_NOT_READY)
+
     def synchronize(self) -> None:
         """Wait for its work."""
         value_of(driver.cuStreamSynchronize(self._stream))

@@ -64,6 +64,13 @@ class Stream:
         """Fill an array from a GPU."""
         cuda.memcpy_dtoh_async(target, address, self._stream)
 
+    def is_done(self) -> bool:
+        """Whether its work is done, or has failed."""
+        try:
+            return bool(self._stream.is_done())
+        except Error:
+            return True
+
     def synchronize(self) -> None:
         """Wait for its work."""
         self._stream.synchronize()

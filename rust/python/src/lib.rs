@@ -9,6 +9,7 @@ mod letterbox;
 mod level;
 mod nms;
 mod postprocess;
+mod statistics;
 
 use pyo3::prelude::*;
 
@@ -20,6 +21,8 @@ mod _core {
     use crate::nms::nms;
     #[pymodule_export]
     use crate::postprocess::{Options, PostProcessor, count_anchors};
+    #[pymodule_export]
+    use crate::statistics::Times;
     use crate::{error::to_py, level};
     use pyo3::prelude::*;
 

@@ -1,0 +1,172 @@
+"""Memory that a network reads, and writing letterboxes into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from yoloxfast import _core
+from yoloxfast.arguments import check_image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Color = Literal["bgr", "rgb"]
+
+_CHANNELS = 3
+_IMAGE_DIMENSIONS = 3
+
+__all__ = [
+    "NetworkInput",
+    "check_are_several",
+    "check_buffer",
+    "check_colors",
+    "check_source",
+    "checked_images",
+    "expected_out",
+    "fill",
+]
+
+
+class NetworkInput:
+    """A batch that images are written into again and again.
+
+    The border of a place is written once for each size of images, and how to resize images of a size is computed once,
+    for the last few sizes. Threads take turns.
+
+    Parameters
+    ----------
+    batch : ndarray, C-contiguous
+        (batch, 3, height, width) of float32, float16 or uint8, or else (batch, height, width, 3) of uint8.
+    """
+
+    def __init__(self, batch: NDArray[Any]) -> None:
+        self.batch = batch
+        self._interleaved = batch.shape[1] != _CHANNELS
+        self._bordered_for: list[object] = [None] * len(batch)
+        self._plans = _core.Plans()
+        self._turn = Lock()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        _, *sides = self.batch.shape
+        height, width = sides[:2] if self._interleaved else sides[1:]
+        return height, width
+
+    def write(
+        self, first: int, images: Sequence[NDArray[Any]], *, color: Color, legacy: bool, threads: int
+    ) -> list[float]:
+        """Write images, which have been checked, into the places from the first on, in one call of the core.
+
+        Returns
+        -------
+        list of float
+            Network pixels per image pixel, for each image.
+        """
+        places = slice(first, first + len(images))
+        out = self.batch if len(images) == len(self.batch) else self.batch[places]
+        wanted = [(image.shape, bool(legacy)) for image in images]
+        with self._turn:
+            border = self._bordered_for[places] != wanted
+            self._bordered_for[places] = [None] * len(images)
+            scales = fill(
+                images,
+                out,
+                self._interleaved,
+                color,
+                legacy,
+                threads,
+                border=border,
+                plans=self._plans,
+            )
+            self._bordered_for[places] = wanted
+        return scales
+
+
+def fill(
+    images: Sequence[NDArray[Any]],
+    out: NDArray[Any],
+    interleaved: bool,
+    color: Color,
+    legacy: bool,
+    threads: int,
+    *,
+    border: bool = True,
+    plans: _core.Plans | None = None,
+) -> list[float]:
+    """Write the letterbox of each image into `out`; the images have been checked, and shape and dtype of `out`."""
+    images = [_readable(image, out, name) for image, name in zip(images, _names(images), strict=True)]
+    check_colors(color, out.dtype, legacy=legacy)
+    options = (interleaved, (color == "rgb") != bool(legacy), bool(legacy), border, threads, plans)
+    if out.flags.c_contiguous and out.flags.aligned:
+        return _core.letterbox(images, out, *options)
+    dense = np.empty(out.shape, out.dtype)
+    scales = _core.letterbox(images, dense, *options)
+    out[...] = dense
+    return scales
+
+
+def check_colors(color: Any, dtype: np.dtype[Any], *, legacy: bool) -> None:
+    """Raise `ValueError` unless these are an order of channels, and values that an input of that dtype can hold."""
+    if not isinstance(color, str) or color not in ("bgr", "rgb"):
+        raise ValueError(f"color is {color!r}, expected 'bgr' or 'rgb'")
+    if legacy and dtype == np.uint8:
+        raise ValueError("uint8 cannot hold legacy values, which are fractions: expected float32 or float16")
+
+
+def _names(images: Sequence[NDArray[Any]]) -> list[str]:
+    return ["image"] if len(images) == 1 else [f"image {number}" for number in range(len(images))]
+
+
+def checked_images(images: Any) -> list[NDArray[Any]]:
+    """Return several images as a list, each checked by `check_source`, else raise `TypeError` or `ValueError`."""
+    check_are_several(images, "images")
+    checked = list(images)
+    for number, image in enumerate(checked):
+        check_source(image, f"image {number}")
+    return checked
+
+
+def check_are_several(images: Any, name: str) -> None:
+    """Raise `TypeError` or `ValueError` unless this is an iterable, and not one image."""
+    if isinstance(images, np.ndarray) and images.ndim == _IMAGE_DIMENSIONS:
+        raise ValueError(f"{name} is one image, {images.shape}, expected several: pass [image]")
+    if not isinstance(images, Iterable) or isinstance(images, (str, bytes)):
+        raise TypeError(f"{name} must be several images, got {type(images).__name__}")
+
+
+def check_source(image: Any, name: str = "image") -> None:
+    """Raise `TypeError` or `ValueError`, saying what to do, unless this is an image that can be letterboxed."""
+    check_image(image, name)
+    if image.strides[2] < 0:
+        raise ValueError(
+            f"{name} is a view that reverses its channels: pass np.ascontiguousarray(image), or the original with its"
+            " own order as color='bgr' or color='rgb'"
+        )
+
+
+def _readable(image: NDArray[Any], out: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return the image if its pixels lie one after the other in each row, or else a copy."""
+    if np.shares_memory(image, out):
+        raise ValueError(f"out shares memory with {name}, which would be overwritten while it is read")
+    return image if image.strides[1:] == (3, 1) else np.ascontiguousarray(image)
+
+
+def check_buffer(out: Any) -> None:
+    """Raise `TypeError` or `ValueError` unless a letterbox can be written into this."""
+    if not isinstance(out, np.ndarray) or out.dtype not in (np.float32, np.float16, np.uint8):
+        kind = out.dtype if isinstance(out, np.ndarray) else type(out).__name__
+        raise TypeError(f"out must be an array of float32, float16 or uint8, got {kind}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")
+
+
+def expected_out(planes: object, pixels: object, out: NDArray[Any]) -> str:
+    """Say which shapes were expected."""
+    return f"out must be {planes}, or {pixels} if it is uint8, got {out.shape} of {out.dtype}"

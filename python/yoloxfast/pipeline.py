@@ -1,0 +1,220 @@
+"""The way of images through a network: letterbox, run, post-processing. Several runs may be under way."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from contextlib import ExitStack
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from yoloxfast.errors import EngineError, ModelError, forget_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from yoloxfast._core import Options
+    from yoloxfast.backends import Network
+    from yoloxfast.detections import Detections
+    from yoloxfast.network_input import Color
+    from yoloxfast.postprocess import PostProcessor
+    from yoloxfast.statistics import Statistics
+
+__all__ = ["Pipeline", "Run", "Runs", "detect_batches", "numbered"]
+
+_NUMBERED = (EngineError, MemoryError, ModelError, TypeError, ValueError)
+"""Errors that say more with the number of the image."""
+
+
+class Pipeline(NamedTuple):
+    """A network and what surrounds it.
+
+    Attributes
+    ----------
+    network : Network
+    post : PostProcessor
+    statistics : Statistics
+        Get the times of each image.
+    color : {"bgr", "rgb"}
+        Order of the channels in the images.
+    legacy : bool
+        Whether the network wants normalised RGB.
+    """
+
+    network: Network
+    post: PostProcessor
+    statistics: Statistics
+    color: Color
+    legacy: bool
+
+
+class Run:
+    """Images on their way through one run of the network, in a context of its own until `release`.
+
+    As a `with` block it is released at the end, and an error keeps none of its buffers alive.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    images : int
+        How many there may be.
+
+    Attributes
+    ----------
+    is_submitted : bool
+
+    Raises
+    ------
+    EngineError
+        The network is closed, or the runtime failed.
+    """
+
+    __slots__ = ("_context", "_letterbox", "_pipeline", "_ready", "_scales", "_since", "_waited", "is_submitted")
+
+    def __init__(self, pipeline: Pipeline, images: int) -> None:
+        self._pipeline = pipeline
+        asked = perf_counter()
+        self._context = pipeline.network.acquire(images)
+        self._ready = perf_counter()
+        self._waited = self._ready - asked
+        self._letterbox = 0.0
+        self._scales: list[float] = []
+        self.is_submitted = False
+
+    def __len__(self) -> int:
+        return len(self._scales)
+
+    def write(self, images: Sequence[NDArray[Any]], *, threads: int = 1) -> None:
+        """Write images, which have been checked, into the next places of the input."""
+        began = perf_counter()
+        color, legacy = self._pipeline.color, self._pipeline.legacy
+        self._scales += self._context.input.write(len(self), images, color=color, legacy=legacy, threads=threads)
+        self._ready = perf_counter()
+        self._letterbox += self._ready - began
+
+    def submit(self) -> None:
+        """Start it, so that it is under way while the host does something else; otherwise it starts when asked."""
+        self._context.submit()
+        self.is_submitted = True
+
+    def is_done(self) -> bool:
+        """Whether it was submitted, and the network is done with it."""
+        return self.is_submitted and self._context.is_done()
+
+    def detections(self, options: Options, *, threads: int = 1) -> list[Detections]:
+        """Wait for it, and return what is found in each image."""
+        raw = self._raw()
+        began = perf_counter()
+        found = self._pipeline.post.run_batch(raw[: len(self)], self._scales, options, threads=threads)
+        self._record(began)
+        return found
+
+    def each(self, options: Options) -> Iterator[Detections]:
+        """Do the same image by image, so that what is found before an error is not lost."""
+        raw = self._raw()
+        began = perf_counter()
+        for of_image, scale in zip(raw, self._scales, strict=False):
+            yield self._pipeline.post.run(of_image, scale, options)
+        self._record(began)
+
+    def _raw(self) -> NDArray[Any]:
+        return self._context.result() if self.is_submitted else self._context.run()
+
+    def _record(self, began: float) -> None:
+        ended, network = perf_counter(), self._context.seconds
+        waited = self._waited + began - self._ready - network
+        self._pipeline.statistics.record(len(self), self._letterbox, waited, network, ended - began)
+
+    def release(self) -> None:
+        """Wait for the run if it is still under way, and give the context back."""
+        try:
+            self._context.settle()
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Give the context back without waiting: whoever gets it next will wait."""
+        self._pipeline.network.release(self._context)
+
+    def __enter__(self) -> Self:
+        self._since = sys.exc_info()[1]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            forget_frames(error, since=self._since)
+        self.release()
+
+
+class Runs(deque[Run]):
+    """Runs under way, the oldest first."""
+
+    def release(self) -> None:
+        """Release all; if one of them cannot be, or Ctrl-C is pressed, the others nevertheless."""
+        with ExitStack() as last_first:
+            while self:
+                last_first.callback(self.pop().release)
+
+    def abandon(self) -> None:
+        """Abandon all."""
+        while self:
+            self.popleft().abandon()
+
+
+def detect_batches(
+    pipeline: Pipeline, images: Sequence[NDArray[Any]], options: Options, *, threads: int
+) -> list[Detections]:
+    """Find the detections of images, which have been checked, in batches of the network.
+
+    While it runs one batch, the next is letterboxed and the one before post-processed, on up to `threads` threads.
+
+    Raises
+    ------
+    TypeError, ValueError, EngineError, ModelError
+        As `Detector.detect`; the message says at which images.
+    """
+    size, at_once = pipeline.network.batches.best, pipeline.network.backend.runs_at_once
+    runs, found = Runs(), list["Detections"]()
+
+    def start(first: int) -> None:
+        batch = images[first : first + size]
+        try:
+            runs.append(Run(pipeline, len(batch)))
+            runs[-1].write(batch, threads=threads)
+            if len(images) > size:
+                runs[-1].submit()
+        except Exception as error:
+            raise numbered(error, "image", first, len(batch)) from error
+
+    def finish_oldest() -> None:
+        try:
+            found.extend(runs[0].detections(options, threads=threads))
+        except Exception as error:
+            raise numbered(error, "image", len(found), len(runs[0])) from error
+        runs.popleft().release()
+
+    try:
+        for first in range(0, len(images), size):
+            start(first)
+            if len(runs) > at_once:
+                finish_oldest()
+        while runs:
+            finish_oldest()
+    finally:
+        runs.release()
+    return found
+
+
+def numbered(error: Exception, noun: str, first: int, count: int = 1) -> Exception:
+    """Return an error that also says at which images or frames, counted from 0, it was met; without its frames."""
+    forget_frames(error, since=None)
+    if type(error) not in _NUMBERED:
+        return error
+    which = f"{noun} {first}" if count == 1 else f"{noun}s {first} to {first + count - 1}"
+    return type(error)(f"{which}: {error}")

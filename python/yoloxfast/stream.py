@@ -1,0 +1,198 @@
+"""Detections of frames as they come, while the network is never without work."""
+
+from __future__ import annotations
+
+import atexit
+import operator
+import os
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from threading import Lock, get_ident
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from yoloxfast.errors import EngineError
+from yoloxfast.network_input import check_are_several, check_source
+from yoloxfast.pipeline import Run, Runs, numbered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from yoloxfast._core import Options
+    from yoloxfast.detections import Detections
+    from yoloxfast.pipeline import Pipeline
+
+__all__ = ["Stream"]
+
+_MIN_PER_RUN = 2
+"""Frames in flight for each run that is under way at once: its own, and one that waits behind it."""
+
+
+class Stream(Iterator["Detections"]):
+    """Detections of frames, in order; what `Detector.stream` returns.
+
+    A frame is letterboxed as soon as it has been taken, by the thread that asks for results, and submitted; the network
+    runs in the background. So the source is read by that thread alone, and may write the next frame into the same
+    memory.
+
+    `close()`, the end of a `with` block, an error, and the end of the last reference to it wait for all that is under
+    way; no thread is left. Another thread may call `close`, too.
+
+    Attributes
+    ----------
+    in_flight : int
+        Most frames that have been taken and whose detections have not been given out.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, frames: Iterable[NDArray[Any]], options: Options, *, in_flight: int | None
+    ) -> None:
+        check_are_several(frames, "frames")
+        batches, at_once = pipeline.network.batches, pipeline.network.backend.runs_at_once
+        self.in_flight = at_once * max(batches.best, _MIN_PER_RUN) if in_flight is None else _checked(in_flight)
+        share_of_run = max(batches.least, self.in_flight // at_once)
+        self._places = min(batches.best, share_of_run, self.in_flight)
+        self._pipeline, self._options = pipeline, options
+        self._frames: Iterator[NDArray[Any]] | None = iter(frames)
+        self._taken = self._given = 0
+        self._runs = Runs()
+        self._found: deque[Detections] = deque()
+        self._error: Exception | None = None
+        self._is_closed = False
+        self._reading = Lock()
+        self._reader = get_ident()
+        self._process = os.getpid()
+        _open_streams.add(self)
+
+    def __next__(self) -> Detections:
+        if not self._reading.acquire(blocking=False):
+            raise RuntimeError("another thread is reading from this stream: give each thread a stream of its own")
+        try:
+            self._reader = get_ident()
+            return self._next()
+        except BaseException:
+            self._is_closed = True
+            raise
+        finally:
+            self._reading.release()
+            if self._is_closed:
+                self.close()
+
+    def close(self) -> None:
+        """End it. What is under way is waited for; what it would have given is dropped. May be called again."""
+        self._is_closed = True
+        if os.getpid() != self._process:  # the threads that run the network are not in a fork
+            return
+        if self._reading.acquire(blocking=False):  # otherwise the thread that reads does it
+            try:
+                self._frames = None
+                self._found.clear()
+                self._runs.release()
+            finally:
+                self._reading.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        with suppress(Exception):
+            if self._reader == get_ident():
+                self.close()
+            else:  # the garbage collector, in a thread that may be the one that is to be waited for
+                self._runs.abandon()
+
+    def _next(self) -> Detections:
+        if not self._found and self._has_room():
+            self._take()
+        while not self._found:
+            if self._is_closed:
+                raise StopIteration
+            if self._runs and (not self._has_room() or self._runs[0].is_done()):
+                self._finish_oldest()
+            elif self._has_room():
+                self._take()
+            else:
+                error, self._error = self._error, None  # kept here, it would refer to itself by its traceback
+                raise error or StopIteration
+        self._given += 1
+        return self._found.popleft()
+
+    def _has_room(self) -> bool:
+        return self._frames is not None and self._taken - self._given < self.in_flight
+
+    def _take(self) -> None:
+        """Take a frame and add it to the last run, which is submitted when it is full."""
+        number = self._taken
+        try:
+            frame = next(self._frames or iter(()))
+        except StopIteration:
+            self._end(None)
+            return
+        except Exception as error:  # noqa: BLE001  # it is raised when its turn comes
+            self._end(error)
+            return
+        self._taken += 1
+        try:
+            check_source(frame, f"frame {number}")
+        except (TypeError, ValueError) as error:
+            self._end(error)
+            return
+        try:
+            if not self._runs or self._runs[-1].is_submitted:
+                self._runs.append(Run(self._pipeline, self._places))
+            self._runs[-1].write([frame])
+            if len(self._runs[-1]) == self._places:
+                self._runs[-1].submit()
+        except Exception as error:  # noqa: BLE001  # as above
+            self._end(numbered(error, "frame", number))
+
+    def _end(self, error: Exception | None) -> None:
+        """Take no more frames; after the results of those that were taken, raise the error."""
+        self._frames, self._error = None, error
+        if self._runs and not self._runs[-1].is_submitted:
+            if len(self._runs[-1]) == 0:
+                self._runs.pop().release()
+                return
+            with suppress(EngineError):  # it will be run, and say so, when it is the oldest
+                self._runs[-1].submit()
+
+    def _finish_oldest(self) -> None:
+        run = self._runs[0]
+        try:
+            for detections in run.each(self._options):
+                self._found.append(detections)
+        except Exception as error:  # noqa: BLE001  # as above
+            count = len(run) if isinstance(error, EngineError) else 1
+            self._runs.release()
+            self._end(numbered(error, "frame", self._given + len(self._found), count))
+        else:
+            self._runs.popleft().release()
+
+
+def _checked(in_flight: Any) -> int:
+    try:
+        number = operator.index(in_flight)
+    except TypeError:
+        raise TypeError(f"in_flight must be a whole number of frames, got {in_flight!r}") from None
+    if number < 1:
+        raise ValueError(f"in_flight is {number}, expected at least 1 frame, or None")
+    return number
+
+
+_open_streams: WeakSet[Stream] = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for stream in list(_open_streams):
+        stream.close()
