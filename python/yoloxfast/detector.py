@@ -342,9 +342,9 @@ class Detector:
         iou_threshold: float | None = None,
         classes: Classes | None = None,
     ) -> Options:
-        asked = {"score_threshold": score_threshold, "iou_threshold": iou_threshold, "classes": classes}
-        if all(value is None for value in asked.values()):
+        if score_threshold is None and iou_threshold is None and classes is None:
             return self._options
+        asked = {"score_threshold": score_threshold, "iou_threshold": iou_threshold, "classes": classes}
         changed = {name: value for name, value in asked.items() if value is not None}
         return self._post.options(**(self._own_options | changed))
 

@@ -36,6 +36,8 @@ class World:
         self.breaches: list[str] = []
         self.built: list[str] = []
         self.launches = 0
+        self.log: list[tuple[str, int]] = []
+        """Which streams were given an input, and which were waited for."""
         self.live: dict[int, str] = {}
         self.kept: dict[int, Resource] = {}
         self.retained: set[int] = set()
@@ -214,6 +216,7 @@ class Stream(Resource):
                     world.breach("host memory was written before its stream was synchronized")
                 world.on_device(address, source.size)[:] = source
 
+            world.log.append(("copy to device", self.handle))
             return copy
 
         self.put(start)
@@ -239,6 +242,7 @@ class Stream(Resource):
         world.current("synchronize")
         if self.recorded is not None:
             world.breach("a stream is synchronized while it is recorded")
+        world.log.append(("synchronize", self.handle))
         with self._work_lock:
             work, self.work = self.work, []
             for step in work:

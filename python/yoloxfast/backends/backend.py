@@ -79,12 +79,8 @@ class Context(ABC):
         EngineError
             The runtime failed.
         """
-        try:
-            seconds = self._finish()
-        except EngineError:
-            self._is_running = False
-            raise
-        self._is_running = False  # not after Ctrl-C: the run goes on
+        seconds = self._finish()
+        self._is_running = False  # not after Ctrl-C, nor if it could not be waited for: `settle` will
         self.seconds = perf_counter() - self._submitted if seconds is None else seconds
         return next(iter(self.outputs.values()))
 
@@ -97,7 +93,8 @@ class Context(ABC):
         """Wait for a run that nobody waited for; what comes of it does not matter."""
         if self._is_running:
             with suppress(EngineError):
-                self.result()
+                self._finish()
+            self._is_running = False
 
     def free(self) -> None:  # noqa: B027  # most runtimes free their buffers themselves
         """Free what is not freed when nothing refers to it; the backend is active."""

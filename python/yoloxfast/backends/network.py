@@ -234,6 +234,7 @@ class Network:
 
     def __del__(self) -> None:
         with suppress(Exception):
+            self._for_streams.clear()  # a stream may still use it
             self.close()
 
 

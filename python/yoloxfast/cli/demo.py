@@ -6,10 +6,7 @@ import argparse
 import secrets
 import sys
 from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +15,6 @@ from yoloxfast.cli.output import say
 from yoloxfast.detector import Detector
 from yoloxfast.errors import missing
 from yoloxfast.media.images import SUFFIXES, write_image
-from yoloxfast.postprocess import PostProcessor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,7 +71,9 @@ def run(options: argparse.Namespace) -> int:
         tabulate = _import_tabulate()
         detections = detector.detect(scene.image)
         write_image(options.output, detections.draw(scene.image))
-        seconds = _time_steps(detector, scene.image)
+        detector.statistics.reset()  # the first run is slower
+        for _ in range(_ROUNDS):
+            detector.detect(scene.image)
 
     height, width, _ = scene.image.shape
     print(f"Scene {seed}: {len(scene.xyxy)} shapes on {width} x {height} pixels, boxes as left, top, right, bottom\n")
@@ -86,8 +84,7 @@ def run(options: argparse.Namespace) -> int:
     print(tabulate(rows, headers, disable_numparse=True, colalign=alignment))
     wrong = sum(found != _NOTHING for _, _, found, *_ in rows) - right
     print(f"\n{right} of {len(scene.xyxy)} shapes found and correctly labelled; other detections: {wrong}\n")
-    steps = [(step, f"{1e3 * time:.3f} ms") for step, time in seconds.items()]
-    print(tabulate(steps, tablefmt="plain", colalign=("left", "right")))
+    print(detector.statistics)
     say(f"\nThe picture with the boxes: {options.output}", sys.stdout)
     return 0
 
@@ -143,25 +140,6 @@ def _iou(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.
     areas, other_areas = ((box[:, 2:] - box[:, :2]).prod(axis=1) for box in (boxes, others))
     iou: NDArray[np.float32] = intersection / (areas[:, None] + other_areas - intersection)
     return iou
-
-
-def _time_steps(detector: Detector, image: NDArray[np.uint8]) -> dict[str, float]:
-    """Return the median seconds of what `Detector.detect` does, step by step."""
-    head = detector.network.head
-    post = PostProcessor(head.input_size, head.num_classes, head.strides, names=detector.names)
-    steps: dict[str, list[float]] = {"letterbox": [], "network": [], "post-processing": []}
-    with detector.network.lend() as context:
-        for _ in range(_ROUNDS):
-            clock = [perf_counter()]
-            scale = context.letterboxes[0](image)
-            clock.append(perf_counter())
-            raw = context.run()
-            clock.append(perf_counter())
-            post(raw[0], scale=scale)
-            clock.append(perf_counter())
-            for times, (start, end) in zip(steps.values(), pairwise(clock), strict=True):
-                times.append(end - start)
-    return {step: median(times) for step, times in steps.items()}
 
 
 def _check_output(path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from yoloxfast.cli.output import say
 from yoloxfast.cli.report import Report
 from yoloxfast.cli.runtime import add_runtime_options, runtime_options
 from yoloxfast.cli.sources import check_is_free, find_sources
@@ -62,6 +64,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--legacy", action="store_true", help="the model is of YOLOX 0.1.0 or before: normalise images")
     parser.add_argument("--quiet", action="store_true", help="do not list the objects")
+    parser.add_argument(
+        "--timings", action="store_true", help="say at the end, on standard error, how long each step took per image"
+    )
     add_runtime_options(parser)
     parser.set_defaults(run=run)
 
@@ -90,6 +95,8 @@ def run(options: argparse.Namespace) -> int:
                 except ValueError as error:
                     report.add_failure(source.path, error)
             report.add(source.path, image.shape, detections)
+    if options.timings:
+        say(str(detector.statistics), sys.stderr)
     return 1 if report.failures else 0
 
 

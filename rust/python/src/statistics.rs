@@ -53,7 +53,7 @@ impl Times {
         #[expect(clippy::cast_precision_loss, reason = "an hour of nanoseconds is below 2^53")]
         let quantile = |histogram: &Histogram<u64>, fraction: f64| match histogram.len() {
             0 => f64::NAN,
-            _ => histogram.value_at_quantile(fraction) as f64 / 1e9,
+            _ => histogram.median_equivalent(histogram.value_at_quantile(fraction)) as f64 / 1e9,
         };
         self.lock().each_ref().map(|histogram| FRACTIONS.map(|fraction| quantile(histogram, fraction)))
     }
