@@ -101,6 +101,11 @@ class Run:
         self._context.submit()
         self.is_submitted = True
 
+    def wait(self) -> None:
+        """Wait for the network, if it was submitted; an error comes when its detections are asked for."""
+        if self.is_submitted:
+            self._context.wait()
+
     def is_done(self) -> bool:
         """Whether it was submitted, and the network is done with it."""
         return self.is_submitted and self._context.is_done()

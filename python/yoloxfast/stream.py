@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Stream"]
 
-_MIN_PER_RUN = 2
-"""Frames in flight for each run that is under way at once: its own, and one that waits behind it."""
+_QUEUED_PER_RUN = 2
+"""Runs that keep the network busy while the host works, for each that is under way at once: it, and one behind it."""
 
 
 class Stream(Iterator["Detections"]):
@@ -53,8 +53,12 @@ class Stream(Iterator["Detections"]):
         self, pipeline: Pipeline, frames: Iterable[NDArray[Any]], options: Options, *, in_flight: int | None
     ) -> None:
         check_are_several(frames, "frames")
-        batches, at_once = pipeline.network.batches, pipeline.network.backend.runs_at_once
-        self.in_flight = at_once * max(batches.best, _MIN_PER_RUN) if in_flight is None else _checked(in_flight)
+        batches, backend = pipeline.network.batches, pipeline.network.backend
+        at_once = backend.runs_at_once
+        self._queued = _QUEUED_PER_RUN * at_once
+        self._spare = backend.spare_runs
+        default = max(self._queued + self._spare, at_once * batches.best)
+        self.in_flight = default if in_flight is None else _checked(in_flight)
         share_of_run = max(batches.least, self.in_flight // at_once)
         self._places = min(batches.best, share_of_run, self.in_flight)
         self._pipeline, self._options = pipeline, options
@@ -105,11 +109,13 @@ class Stream(Iterator["Detections"]):
         self.close()
 
     def __del__(self) -> None:
-        with suppress(Exception):
+        try:
             if self._reader == get_ident():
                 self.close()
             else:  # the garbage collector, in a thread that may be the one that is to be waited for
                 self._runs.abandon()
+        except Exception:  # noqa: BLE001, S110  # as in Network
+            pass
 
     def _next(self) -> Detections:
         if not self._found and self._has_room():
@@ -117,10 +123,13 @@ class Stream(Iterator["Detections"]):
         while not self._found:
             if self._is_closed:
                 raise StopIteration
-            if self._runs and (not self._has_room() or self._runs[0].is_done()):
+            if self._runs and self._runs[0].is_done():
                 self._finish_oldest()
             elif self._has_room():
                 self._take()
+            elif self._runs:
+                self._wait()
+                self._finish_oldest()
             else:
                 error, self._error = self._error, None  # kept here, it would refer to itself by its traceback
                 raise error or StopIteration
@@ -165,6 +174,12 @@ class Stream(Iterator["Detections"]):
                 return
             with suppress(EngineError):  # it will be run, and say so, when it is the oldest
                 self._runs[-1].submit()
+
+    def _wait(self) -> None:
+        """Wait for the oldest run, and, while frames come, for as many more as can be spared."""
+        spare = min(len(self._runs) - self._queued, self._spare)
+        if self._frames is not None and spare > 0:
+            self._runs[spare - 1].wait()
 
     def _finish_oldest(self) -> None:
         run = self._runs[0]

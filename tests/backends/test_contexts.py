@@ -179,9 +179,13 @@ with detector.network.lend() as context:
     context.letterboxes[0](image)
     context.submit()
     raw = context.result().copy()
+if "before" in sys.argv:
+    assert list(detector.stream([image] * 9)) == [alone] * 9
 child = os.fork()
 if child == 0:
     assert detector.detect(image) == alone
+    assert list(detector.stream([image] * 9)) == [alone] * 9
+    assert detector.detect_batch([image] * 5) == [alone] * 5
     with detector.network.lend() as first, detector.network.lend() as second:
         for context in (first, second):
             context.letterboxes[0](image)
@@ -200,8 +204,9 @@ print("parent")
 
 
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system does not fork")
-def test_a_forked_process_goes_on_and_ends(backend: str) -> None:
-    command = [sys.executable, "-W", "ignore", "-c", FORKING, backend]
+@pytest.mark.parametrize("streams", ["before", "only in the fork"])
+def test_a_forked_process_goes_on_and_ends(backend: str, streams: str) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORKING, backend, streams]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout) == (0, "child\nparent\n"), done.stderr
 

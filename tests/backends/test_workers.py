@@ -22,7 +22,7 @@ def test_tasks_begin_in_order_and_no_thread_is_left() -> None:
         begun.clear()
         tasks = [workers.submit(partial(begun.append, number)) for number in range(20)]
         for task in tasks:
-            task.wait()
+            task.result()
             assert task.is_done()
         assert begun == list(range(20))
         assert named() == []
@@ -42,18 +42,18 @@ def test_as_many_run_at_once_as_asked_for() -> None:
 
     workers = Workers(3)
     for task in [workers.submit(work) for _ in range(60)]:
-        task.wait()
+        task.result()
     assert most == 3
     assert named() == []
 
 
-def test_what_is_raised_is_raised_by_wait() -> None:
+def test_what_is_raised_is_raised_by_result() -> None:
     workers = Workers(2)
     failing = workers.submit(lambda: 1 / 0)
     fine = workers.submit(lambda: None)
     with pytest.raises(ZeroDivisionError):
-        failing.wait()
-    fine.wait()
+        failing.result()
+    fine.result()
     assert named() == []
 
 
@@ -64,7 +64,7 @@ def test_a_task_is_not_done_before_it_is() -> None:
     assert not first.is_done()
     assert not second.is_done()
     go.set()
-    second.wait()
+    second.result()
     assert first.is_done()
     assert second.is_done()
 
@@ -74,7 +74,7 @@ def test_no_task_is_forgotten_by_threads_that_are_just_ending() -> None:
 
     def submit(number: int) -> None:
         for _ in range(300):
-            workers.submit(lambda: done.append(number)).wait()
+            workers.submit(lambda: done.append(number)).result()
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(submit, range(4)))
@@ -92,5 +92,5 @@ def test_a_thread_that_cannot_be_started_leaves_nothing_behind(monkeypatch: pyte
         patch.setattr("threading.Thread.start", refuse)
         with pytest.raises(RuntimeError, match="can't start new thread"):
             workers.submit(lambda: done.append("never"))
-    workers.submit(lambda: done.append("later")).wait()
+    workers.submit(lambda: done.append("later")).result()
     assert done == ["later"]

@@ -150,6 +150,27 @@ def test_threads_find_what_one_finds(machine: Machine, scenes: list[NDArray[np.u
         assert list(threads.map(detector.detect, scenes * 20)) == alone * 20
 
 
+@pytest.mark.parametrize("cuda_graphs", [False, True])
+def test_streams_and_batches_find_what_each_image_finds(
+    machine: Machine, scenes: list[NDArray[np.uint8]], cuda_graphs: bool
+) -> None:
+    if cuda_graphs and machine.is_hosted:
+        pytest.skip("what the host does cannot be recorded")
+    if cuda_graphs and machine.is_real:
+        pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
+    with Detector(machine.engine(DEMO_MODEL), cuda_graphs=cuda_graphs) as detector:
+        alone = [detector.detect(scene) for scene in scenes]
+        ways: list[Any] = [detector.stream, detector.detect_batch] * 2
+        with ThreadPoolExecutor(4) as threads:
+            for found in threads.map(lambda way: list(way(scenes * 10)), ways):
+                assert found == alone * 10
+        for name, way in (("one by one", lambda frames: map(detector.detect, frames)), ("stream", detector.stream)):
+            began = perf_counter()
+            assert list(way(scenes * 50)) == alone * 50
+            seconds = (perf_counter() - began) / (50 * len(scenes))
+            print(f"{machine.kind}, CUDA graphs {cuda_graphs}, {name}: {1e6 * seconds:.0f} us an image")
+
+
 def test_cuda_graphs_find_the_same(machine: Machine, scenes: list[NDArray[np.uint8]]) -> None:
     if machine.is_hosted:
         pytest.skip("what the host does cannot be recorded")

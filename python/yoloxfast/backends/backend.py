@@ -63,6 +63,10 @@ class Context(ABC):
         self._is_running = True
 
     @abstractmethod
+    def wait(self) -> None:
+        """Wait for the run that was submitted; what came of it, `result` says."""
+
+    @abstractmethod
     def is_done(self) -> bool:
         """Whether the run that was submitted is over, so that `result` does not wait."""
 
@@ -123,6 +127,9 @@ class Backend(ABC):
         What the model's file says about itself.
     runs_at_once : int
         Runs that keep it busy when they are under way at once; more would only wait for these.
+    spare_runs : int
+        Runs worth submitting beyond those that keep it busy, so that the host can take care of as many results in one
+        go. On a CPU, it interrupts the runs that are under way each time, and takes their caches.
     options_for_streams : mapping of str to Any
         Options of the constructor with which more runs at once make more images per second than this backend; empty if
         there are none.
@@ -133,6 +140,7 @@ class Backend(ABC):
     batches: Batches
     metadata: Mapping[str, str]
     runs_at_once: int
+    spare_runs: int = 0
     options_for_streams: Mapping[str, Any] = MappingProxyType({})
 
     @property

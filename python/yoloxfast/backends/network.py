@@ -113,9 +113,9 @@ class Network:
         """
         if self.is_closed:
             raise EngineError("the detector is closed")
-        options = self.backend.options_for_streams
-        if self._open_again is None or not options:
-            return self
+        options, is_forked = self.backend.options_for_streams, os.getpid() != self._process
+        if not options or self._open_again is None or (is_forked and not self._for_streams):
+            return self  # OpenVINO cannot open a model in a fork
         if not self._for_streams:
             opened = Network(self._open_again(**options), self.path)
             self._for_streams.append(opened)
@@ -233,9 +233,11 @@ class Network:
                 self._to_close.pop().close()
 
     def __del__(self) -> None:
-        with suppress(Exception):
+        try:
             self._for_streams.clear()  # a stream may still use it
             self.close()
+        except Exception:  # noqa: BLE001, S110  # also while the interpreter ends, without any name of this module
+            pass
 
 
 class Loan:

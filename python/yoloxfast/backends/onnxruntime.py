@@ -16,7 +16,7 @@ from yoloxfast.arguments import checked_threads
 from yoloxfast.backends.backend import Backend, Context
 from yoloxfast.backends.tensors import Batches, Port
 from yoloxfast.backends.workers import Workers
-from yoloxfast.cores import count_cores
+from yoloxfast.cores import SPARE_RUNS, count_cores
 from yoloxfast.errors import EngineError, ModelError, missing
 
 try:
@@ -90,6 +90,7 @@ class OnnxRuntimeBackend(Backend):
             self.runs_at_once = _RUNS_AT_ONCE
         else:
             cores = count_cores()
+            self.spare_runs = SPARE_RUNS
             self.runs_at_once = max(1, cores // (cores if threads is None else threads))
             if threads is None and cores > 1:
                 self.options_for_streams = {"threads": 1, "providers": providers}
@@ -157,6 +158,11 @@ class _Context(Context):
         self._execute()
         return next(iter(self.outputs.values()))
 
+    def wait(self) -> None:
+        """Wait for the thread that runs it."""
+        if self._task is not None:
+            self._task.wait()
+
     def is_done(self) -> bool:
         """Whether the thread that runs it is done."""
         return self._task is None or self._task.is_done()
@@ -166,7 +172,7 @@ class _Context(Context):
 
     def _finish(self) -> float:
         if self._task is not None:
-            self._task.wait()
+            self._task.result()
         return self.seconds
 
     def _execute(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -12,7 +13,7 @@ import numpy as np
 from yoloxfast.arguments import checked_threads
 from yoloxfast.backends.backend import Backend, Context
 from yoloxfast.backends.tensors import Batches, Port
-from yoloxfast.cores import count_cores
+from yoloxfast.cores import SPARE_RUNS, count_cores
 from yoloxfast.errors import EngineError, ModelError, missing
 
 try:
@@ -81,6 +82,7 @@ class OpenVinoBackend(Backend):
                 f"OpenVINO cannot compile {path} for {self._device_name}, of {', '.join(_core.available_devices)}:"
                 f" {_words(error)}"
             ) from error
+        self.spare_runs = SPARE_RUNS if self._device_name == "CPU" else 0
         self.runs_at_once = self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self._process = os.getpid()
         _open_backends.add(self)
@@ -135,6 +137,12 @@ class _Context(Context):
         """Run on this thread."""
         self._call(self._request.infer)
         return self._read()
+
+    def wait(self) -> None:
+        """Wait for the request."""
+        if not self._backend.is_forked:
+            with suppress(RuntimeError):
+                self._request.wait()
 
     def is_done(self) -> bool:
         """Whether the request is done, or has failed."""

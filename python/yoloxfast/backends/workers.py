@@ -31,25 +31,29 @@ class Task:
         self._last_of: Thread | None = None
 
     def call(self) -> None:
-        """Call the function; what it raises is raised by `wait`."""
+        """Call the function; what it raises is raised by `result`."""
         try:
             self._function()
         except BaseException as error:  # noqa: BLE001  # it belongs to the thread that waits
             self._error = error
 
     def finish(self, *, last_of: Thread | None) -> None:
-        """Let go those that wait; who waits for the last task of a thread also waits until the thread has ended."""
+        """Let go those that wait; the result of the last task of a thread comes when the thread has ended."""
         self._last_of = last_of
         self._under_way.release()
 
     def is_done(self) -> bool:
-        """Whether `wait` would return at once."""
+        """Whether the function has been called."""
         return not self._under_way.locked()
 
     def wait(self) -> None:
-        """Wait until the function was called, and raise what it raised."""
+        """Wait until the function has been called."""
         with self._under_way:
             pass
+
+    def result(self) -> None:
+        """Wait, and raise what the function raised."""
+        self.wait()
         if self._last_of is not None:
             self._last_of.join()
         if self._error is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from yoloxfast.backends.backend import Context
 from yoloxfast.backends.tensors import Tensor
-from yoloxfast.errors import ModelError
+from yoloxfast.errors import EngineError, ModelError
 from yoloxfast.network_input import NetworkInput
 
 if TYPE_CHECKING:
@@ -117,6 +117,11 @@ class TensorRtContext(Context):
         self._library.checked(self._execution.execute_async_v3(self._stream.handle), "run the engine")
         for output, host in self.outputs.items():
             self._stream.copy_to_host(host, self._memory[output].address)
+
+    def wait(self) -> None:
+        """Wait for the GPU."""
+        with suppress(EngineError):
+            self._finish()
 
     def is_done(self) -> bool:
         """Whether the GPU is done with it."""
