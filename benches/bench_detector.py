@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from inputs import IN_TURNS, ORIGIN, SIZE, raw_of
-from yoloxfast import Detections, Detector, reference
+from yoloxfast import Detections, reference
 from yoloxfast.backends import Network
 from yoloxfast.backends.backend import Backend, Context
 from yoloxfast.backends.tensors import Batches, Port, Tensor
+from yoloxfast.inference import Inference
 from yoloxfast.models import DEMO_MODEL
 
 if TYPE_CHECKING:
@@ -90,15 +91,12 @@ def clock() -> float:
 @pytest.mark.parametrize("program", ["yoloxfast", "NumPy and cv2 as in YOLOX"])
 @pytest.mark.parametrize("photo", ["typical", "crowded"])
 @IN_TURNS
-def test_detect_without_the_network(
-    benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch, photo: str, turn: int, program: str
-) -> None:
+def test_detect_without_the_network(benchmark: BenchmarkFixture, photo: str, turn: int, program: str) -> None:
     image = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)
     backend = Recorded(raw_of(photo))
-    network = Network(backend, DEMO_MODEL)
-    monkeypatch.setattr("yoloxfast.backends.open_network", lambda *_, **__: network)
+    detector = Inference(Network(backend, DEMO_MODEL), **THRESHOLDS)
     calls: dict[str, Callable[[], Detections]] = {
-        "yoloxfast": partial(Detector(DEMO_MODEL, **THRESHOLDS).detect, image),
+        "yoloxfast": partial(detector.detect, image),
         "NumPy and cv2 as in YOLOX": partial(yolox, backend, image),
     }
     assert calls[program]() == yolox(backend, image)

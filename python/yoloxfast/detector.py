@@ -5,41 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from yoloxfast.classes import names_in, resolve_classes
-from yoloxfast.cores import count_cores
+from yoloxfast.inference import Inference
 from yoloxfast.models import ModelFile
-from yoloxfast.network_input import check_colors, check_source, checked_images
-from yoloxfast.pipeline import Pipeline, Run, detect_batches
-from yoloxfast.postprocess import PostProcessor
-from yoloxfast.statistics import Statistics
-from yoloxfast.stream import Stream
 
 if TYPE_CHECKING:
     import os
-    from types import TracebackType
 
-    from numpy.typing import NDArray
-    from typing_extensions import Self
-
-    from yoloxfast._core import Options
     from yoloxfast.backends import Provider
-    from yoloxfast.backends.backend import Backend
-    from yoloxfast.backends.network import Network
     from yoloxfast.classes import Classes, Names
-    from yoloxfast.detections import Detections
     from yoloxfast.models import PinnedModel
     from yoloxfast.network_input import Color
 
 __all__ = ["Detector"]
 
-_PIXEL = np.zeros((1, 1, 3), np.uint8)
-_OF_POST_PROCESSING = ("score_threshold", "iou_threshold", "class_agnostic", "classes", "max_detections")
-_OTHERS = ("backend", "names", "color", "legacy")
+_OF_IMAGES = (
+    "score_threshold",
+    "iou_threshold",
+    "class_agnostic",
+    "classes",
+    "max_detections",
+    "names",
+    "color",
+    "legacy",
+    "threads",
+)
+"""Options of `Inference`."""
 
 
-class Detector:
+class Detector(Inference):
     """A YOLOX model, ready to detect. Any number of threads may share one.
 
     Input size, strides, number of classes, tensor names and dtypes are read from the model.
@@ -154,199 +147,19 @@ class Detector:
         if isinstance(providers, Iterable) and not isinstance(providers, str):
             providers = tuple(providers)
         given = locals()
-        self._arguments: dict[str, Any] = {name: given[name] for name in (*OPTIONS, *_OF_POST_PROCESSING, *_OTHERS)}
-        self.network: Network = open_network(
-            model, backend=backend, **{option: self._arguments[option] for option in OPTIONS}
-        )
-        self.backend: Backend = self.network.backend
-        self.statistics = Statistics()
-        head = self.network.head
-        self.input_size = head.input_size
-        self.num_classes = head.num_classes
+        of_runtime = {option: given[option] for option in OPTIONS}
+        of_images = {option: given[option] for option in _OF_IMAGES}
+        network = open_network(model, backend=backend, **of_runtime)
         try:
-            self._file = ModelFile(model, self.network.path)
-            check_colors(color, self.network.input.dtype, legacy=legacy)
-            if names is None:
-                names = names_in(self.backend.metadata, head.num_classes)
-            self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names)
-            self.names = self._post.names
-            self._arguments["classes"] = resolve_classes(classes, self.names)
-            self._own_options = {name: self._arguments[name] for name in _OF_POST_PROCESSING}
-            self._options = self._post.options(**self._own_options)
+            super().__init__(network, **of_images)
+            self._file = ModelFile(model, network.path)
+            self._arguments = {"backend": backend} | of_runtime | of_images | self._own_options
         except BaseException:
-            self.network.close()
+            network.close()
             raise
-        self._pipeline = Pipeline(self.network, self._post, self.statistics, color, legacy)
-
-    def detect(
-        self,
-        image: NDArray[Any],
-        *,
-        score_threshold: float | None = None,
-        iou_threshold: float | None = None,
-        classes: Classes | None = None,
-    ) -> Detections:
-        """Detect objects in one image.
-
-        Parameters
-        ----------
-        image : ndarray of uint8, (height, width, 3)
-            BGR, as `cv2.imread` gives it, unless the detector was made for RGB; any size; crops and strided or flipped
-            views will do.
-        score_threshold, iou_threshold, classes : optional
-            For this call, instead of the detector's own, which None stands for. `yoloxfast.ALL_CLASSES` are all
-            classes.
-
-        Returns
-        -------
-        Detections
-            Best score first, boxes in pixels of `image`. YOLOX's evaluator (`yolox/utils/boxes.py`, `postprocess`)
-            finds the same.
-
-        Raises
-        ------
-        TypeError, ValueError
-            Not such an image, an option out of range, an unknown class.
-        EngineError
-            The runtime failed, or the detector is closed.
-        ModelError
-            The network gave a score above 1, which YOLOX never does.
-        """
-        options = self._options_of_call(score_threshold, iou_threshold, classes)
-        check_source(image)
-        with Run(self._pipeline, 1) as run:
-            run.write([image])
-            [found] = run.each(options)
-        return found
-
-    def detect_batch(
-        self,
-        images: Iterable[NDArray[Any]],
-        *,
-        score_threshold: float | None = None,
-        iou_threshold: float | None = None,
-        classes: Classes | None = None,
-    ) -> list[Detections]:
-        """Detect objects in any number of images, each of any size, in the network's own batches.
-
-        Letterbox and post-processing of a batch are shared by `threads` threads, while the network runs another batch.
-
-        Parameters
-        ----------
-        images : iterable of ndarray of uint8, (height, width, 3)
-            Each as for `detect`; there may be none.
-        score_threshold, iou_threshold, classes : optional
-            As for `detect`.
-
-        Returns
-        -------
-        list of Detections
-            What `detect` finds in each, in order.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As for `detect`, for all images before the network runs; or `images` is one image.
-        EngineError, ModelError
-            As for `detect`. The message says at which images, counted from 0.
-        """
-        options = self._options_of_call(score_threshold, iou_threshold, classes)
-        several = checked_images(images)
-        threads = self._arguments["threads"] or count_cores()
-        return detect_batches(self._pipeline, several, options, threads=threads)
-
-    def stream(
-        self,
-        frames: Iterable[NDArray[Any]],
-        *,
-        in_flight: int | None = None,
-        score_threshold: float | None = None,
-        iou_threshold: float | None = None,
-        classes: Classes | None = None,
-    ) -> Stream:
-        """Detect objects in frames as they come, without the network ever waiting for the host.
-
-        While the network runs some frames, the next are taken, letterboxed and submitted. On a CPU, as many runs are
-        under way as cores over `threads`, where None counts as 1 here: the model is opened a second time for that. A
-        network that takes several images runs frames in batches.
-
-        Parameters
-        ----------
-        frames : iterable of ndarray of uint8, (height, width, 3)
-            Each as for `detect`, of any size. One may be overwritten when the next is taken.
-        in_flight : int, optional
-            Most frames that have been taken and whose detections have not been given out. With 1, each comes as soon as
-            can be, and before the next frame is taken. By default two for each run that is under way at once, or a
-            batch.
-        score_threshold, iou_threshold, classes : optional
-            As for `detect`.
-
-        Returns
-        -------
-        Stream
-            Iterator over Detections, in order.
-
-        Raises
-        ------
-        TypeError, ValueError
-            `frames` is not an iterable of images; an option out of range. Later, from the iterator: a frame is not an
-            image. The message says which, counted from 0; the detections of the frames before have been given out.
-        EngineError, ModelError
-            As for `detect`. The message says at which frames.
-        Exception
-            What `frames` raises, after the detections of the frames before.
-        """
-        options = self._options_of_call(score_threshold, iou_threshold, classes)
-        pipeline = self._pipeline._replace(network=self.network.for_streams())
-        return Stream(pipeline, frames, options, in_flight=in_flight)
-
-    def warmup(self, n: int = 1) -> None:
-        """Run the network `n` times, so that the first image does not wait for what a runtime does only once.
-
-        Raises
-        ------
-        ValueError
-            `n` is below 1.
-        EngineError
-            The runtime failed, or the detector is closed.
-        """
-        if n < 1:
-            raise ValueError(f"n is {n}, expected at least 1 run")
-        with self.network.lend() as context:
-            context.letterboxes[0](_PIXEL)
-            for _ in range(n):
-                context.run()
-
-    def close(self) -> None:
-        """Let go of the model. Calls under way in other threads end as usual; may be called again."""
-        self.network.close()
-
-    def __repr__(self) -> str:
-        height, width = self.input_size
-        return f"<Detector of {self.num_classes} classes at {height}x{width}, {self.backend.name}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _open_again, (type(self), self._file.pinned(), self._arguments)
-
-    def _options_of_call(
-        self,
-        score_threshold: float | None = None,
-        iou_threshold: float | None = None,
-        classes: Classes | None = None,
-    ) -> Options:
-        if score_threshold is None and iou_threshold is None and classes is None:
-            return self._options
-        asked = {"score_threshold": score_threshold, "iou_threshold": iou_threshold, "classes": classes}
-        changed = {name: value for name, value in asked.items() if value is not None}
-        return self._post.options(**(self._own_options | changed))
 
 
 def _open_again(kind: type[Detector], file: PinnedModel, arguments: dict[str, Any]) -> Detector:

@@ -465,7 +465,7 @@ print((resident() - before) / 2**20)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_a_long_stream_takes_no_more_memory(tmp_path: Path) -> None:
-    """Of 100,000 frames, which take half a minute: 0.1 MiB."""
+    """Of 100,000 frames, which take half a minute: 0.7 MiB."""
     command = [sys.executable, "-c", MEMORY, str(tmp_path / "model.onnx"), "12000"]
     environment = {"PYTHONPATH": ":".join(sys.path), "PATH": ""}
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment)

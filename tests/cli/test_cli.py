@@ -73,6 +73,18 @@ def test_detect_passes_its_options_on(photos: Path, toy_model: Path, capsys: pyt
     assert len(fact["detections"]) == 4
 
 
+def test_detect_says_how_long_steps_take(photos: Path, toy_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detect", str(toy_model), str(photos), "--timings", "--quiet"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert [line.split()[0] for line in lines[-4:]] == ["letterbox", "wait", "network", "post-processing"]
+    (photos / "broken").mkdir()
+    (photos / "broken/x.jpg").write_bytes(b"")
+    assert main(["detect", str(toy_model), str(photos / "broken"), "--timings"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "no images yet"
+
+
 def test_a_copy_that_cannot_be_encoded_costs_only_itself(
     photos: Path, toy_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

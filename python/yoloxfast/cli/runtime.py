@@ -23,7 +23,9 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--device", metavar="N", type=_device, default=0, help="number of the GPU, or OpenVINO's name of a device"
     )
-    group.add_argument("--threads", metavar="N", type=positive, help="threads on a CPU (default: one per core)")
+    group.add_argument(
+        "--threads", metavar="N", type=positive, help="threads of a run on a CPU (default: one per core)"
+    )
     group.add_argument(
         "--precision",
         choices=("fp32", "fp16", "bf16"),

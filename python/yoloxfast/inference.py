@@ -1,0 +1,254 @@
+"""What a detector does with images, whoever opened its network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from yoloxfast.classes import names_in, resolve_classes
+from yoloxfast.cores import count_cores
+from yoloxfast.network_input import check_colors, check_source, checked_images
+from yoloxfast.pipeline import Pipeline, Run, detect_batches
+from yoloxfast.postprocess import PostProcessor
+from yoloxfast.statistics import Statistics
+from yoloxfast.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from yoloxfast._core import Options
+    from yoloxfast.backends.backend import Backend
+    from yoloxfast.backends.network import Network
+    from yoloxfast.classes import Classes, Names
+    from yoloxfast.detections import Detections
+    from yoloxfast.network_input import Color
+
+__all__ = ["Inference"]
+
+_PIXEL = np.zeros((1, 1, 3), np.uint8)
+
+
+class Inference:
+    """A network that detects: the part of a `Detector` that needs no file.
+
+    Parameters
+    ----------
+    network : Network
+        Closed with this.
+    names, color, legacy, threads
+        As for `Detector`.
+    **options
+        Those of `PostProcessor.options`, for calls that do not say otherwise.
+
+    Attributes
+    ----------
+    network : Network
+    backend : Backend
+    input_size : (int, int)
+    num_classes : int
+    names : tuple of str
+    statistics : Statistics
+        Those of `Detector`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        An option out of range; an unknown class; not one name per class.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        names: Names | None = None,
+        color: Color = "bgr",
+        legacy: bool = False,
+        threads: int | None = None,
+        **options: Any,
+    ) -> None:
+        self.network = network
+        self.backend: Backend = network.backend
+        head = network.head
+        self.input_size = head.input_size
+        self.num_classes = head.num_classes
+        check_colors(color, network.input.dtype, legacy=legacy)
+        if names is None:
+            names = names_in(self.backend.metadata, head.num_classes)
+        self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names)
+        self.names = self._post.names
+        self.statistics = Statistics()
+        self._pipeline = Pipeline(network, self._post, self.statistics, color, legacy)
+        self._threads = threads
+        self._own_options = options | {"classes": resolve_classes(options.get("classes"), self.names)}
+        self._options = self._post.options(**self._own_options)
+
+    def detect(
+        self,
+        image: NDArray[Any],
+        *,
+        score_threshold: float | None = None,
+        iou_threshold: float | None = None,
+        classes: Classes | None = None,
+    ) -> Detections:
+        """Detect objects in one image.
+
+        Parameters
+        ----------
+        image : ndarray of uint8, (height, width, 3)
+            BGR, as `cv2.imread` gives it, unless the detector was made for RGB; any size; crops and strided or flipped
+            views will do.
+        score_threshold, iou_threshold, classes : optional
+            For this call, instead of the detector's own, which None stands for. `yoloxfast.ALL_CLASSES` are all
+            classes.
+
+        Returns
+        -------
+        Detections
+            Best score first, boxes in pixels of `image`. YOLOX's evaluator (`yolox/utils/boxes.py`, `postprocess`)
+            finds the same.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Not such an image, an option out of range, an unknown class.
+        EngineError
+            The runtime failed, or the detector is closed.
+        ModelError
+            The network gave a score above 1, which YOLOX never does.
+        """
+        options = self._options_of_call(score_threshold, iou_threshold, classes)
+        check_source(image)
+        with Run(self._pipeline, 1) as run:
+            run.write([image])
+            [found] = run.each(options)
+        return found
+
+    def detect_batch(
+        self,
+        images: Iterable[NDArray[Any]],
+        *,
+        score_threshold: float | None = None,
+        iou_threshold: float | None = None,
+        classes: Classes | None = None,
+    ) -> list[Detections]:
+        """Detect objects in any number of images, each of any size, in the network's own batches.
+
+        Letterbox and post-processing of a batch are shared by `threads` threads, while the network runs another batch.
+
+        Parameters
+        ----------
+        images : iterable of ndarray of uint8, (height, width, 3)
+            Each as for `detect`; there may be none.
+        score_threshold, iou_threshold, classes : optional
+            As for `detect`.
+
+        Returns
+        -------
+        list of Detections
+            What `detect` finds in each, in order.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `detect`, for all images before the network runs; or `images` is one image.
+        EngineError, ModelError
+            As for `detect`. The message says at which images, counted from 0.
+        """
+        options = self._options_of_call(score_threshold, iou_threshold, classes)
+        several = checked_images(images)
+        return detect_batches(self._pipeline, several, options, threads=self._threads or count_cores())
+
+    def stream(
+        self,
+        frames: Iterable[NDArray[Any]],
+        *,
+        in_flight: int | None = None,
+        score_threshold: float | None = None,
+        iou_threshold: float | None = None,
+        classes: Classes | None = None,
+    ) -> Stream:
+        """Detect objects in frames as they come, without the network ever waiting for the host.
+
+        While the network runs some frames, the next are taken, letterboxed and submitted. On a CPU, as many runs are
+        under way as cores over `threads`, where None counts as 1 here: the model is opened a second time for that. A
+        network that takes several images runs frames in batches.
+
+        Parameters
+        ----------
+        frames : iterable of ndarray of uint8, (height, width, 3)
+            Each as for `detect`, of any size. One may be overwritten when the next is taken.
+        in_flight : int, optional
+            Most frames that have been taken and whose detections have not been given out. With 1, each comes as soon as
+            can be, and before the next frame is taken. By default two for each run that is under way at once and, on a
+            CPU, four more: 8 on two cores; for a network that takes several images at least a batch for each run.
+        score_threshold, iou_threshold, classes : optional
+            As for `detect`.
+
+        Returns
+        -------
+        Stream
+            Iterator over Detections, in order.
+
+        Raises
+        ------
+        TypeError, ValueError
+            `frames` is not an iterable of images; an option out of range. Later, from the iterator: a frame is not an
+            image. The message says which, counted from 0; the detections of the frames before have been given out.
+        EngineError, ModelError
+            As for `detect`. The message says at which frames.
+        Exception
+            What `frames` raises, after the detections of the frames before.
+        """
+        options = self._options_of_call(score_threshold, iou_threshold, classes)
+        pipeline = self._pipeline._replace(network=self.network.for_streams())
+        return Stream(pipeline, frames, options, in_flight=in_flight)
+
+    def warmup(self, n: int = 1) -> None:
+        """Run the network `n` times, so that the first image does not wait for what a runtime does only once.
+
+        Raises
+        ------
+        ValueError
+            `n` is below 1.
+        EngineError
+            The runtime failed, or the detector is closed.
+        """
+        if n < 1:
+            raise ValueError(f"n is {n}, expected at least 1 run")
+        with self.network.lend() as context:
+            context.letterboxes[0](_PIXEL)
+            for _ in range(n):
+                context.run()
+
+    def close(self) -> None:
+        """Let go of the model. Calls under way in other threads end as usual; may be called again."""
+        self.network.close()
+
+    def __repr__(self) -> str:
+        height, width = self.input_size
+        return f"<Detector of {self.num_classes} classes at {height}x{width}, {self.backend.name}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _options_of_call(
+        self,
+        score_threshold: float | None = None,
+        iou_threshold: float | None = None,
+        classes: Classes | None = None,
+    ) -> Options:
+        if score_threshold is None and iou_threshold is None and classes is None:
+            return self._options
+        asked = {"score_threshold": score_threshold, "iou_threshold": iou_threshold, "classes": classes}
+        changed = {name: value for name, value in asked.items() if value is not None}
+        return self._post.options(**(self._own_options | changed))
