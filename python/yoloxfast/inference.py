@@ -138,12 +138,13 @@ class Inference:
     ) -> list[Detections]:
         """Detect objects in any number of images, each of any size, in the network's own batches.
 
-        Letterbox and post-processing of a batch are shared by `threads` threads, while the network runs another batch.
+        Letterbox and post-processing of a batch are shared by `threads` threads, while the network runs other batches.
+        Several batches run as those of `stream` do.
 
         Parameters
         ----------
         images : iterable of ndarray of uint8, (height, width, 3)
-            Each as for `detect`; there may be none.
+            Each as for `detect`; there may be none. All are kept until the end.
         score_threshold, iou_threshold, classes : optional
             As for `detect`.
 
@@ -161,7 +162,8 @@ class Inference:
         """
         options = self._options_of_call(score_threshold, iou_threshold, classes)
         several = checked_images(images)
-        return detect_batches(self._pipeline, several, options, threads=self._threads or count_cores())
+        pipeline = self._pipeline if len(several) <= self.network.batches.best else self._pipeline_for_streams()
+        return detect_batches(pipeline, several, options, threads=self._threads or count_cores())
 
     def stream(
         self,
@@ -205,8 +207,7 @@ class Inference:
             What `frames` raises, after the detections of the frames before.
         """
         options = self._options_of_call(score_threshold, iou_threshold, classes)
-        pipeline = self._pipeline._replace(network=self.network.for_streams())
-        return Stream(pipeline, frames, options, in_flight=in_flight)
+        return Stream(self._pipeline_for_streams(), frames, options, in_flight=in_flight)
 
     def warmup(self, n: int = 1) -> None:
         """Run the network `n` times, so that the first image does not wait for what a runtime does only once.
@@ -240,6 +241,9 @@ class Inference:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _pipeline_for_streams(self) -> Pipeline:
+        return self._pipeline._replace(network=self.network.for_streams())
 
     def _options_of_call(
         self,

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipeline", "Run", "Runs", "detect_batches", "numbered"]
 
-_NUMBERED = (EngineError, MemoryError, ModelError, TypeError, ValueError)
-"""Errors that say more with the number of the image."""
+_NUMBERED: tuple[type[Exception], ...] = (EngineError, ModelError, MemoryError, TypeError, ValueError)
+"""Errors that say more with the number of the image, narrower kinds first."""
 
 
 class Pipeline(NamedTuple):
@@ -115,24 +115,27 @@ class Run:
         raw = self._raw()
         began = perf_counter()
         found = self._pipeline.post.run_batch(raw[: len(self)], self._scales, options, threads=threads)
-        self._record(began)
+        self._record(began, len(found))
         return found
 
     def each(self, options: Options) -> Iterator[Detections]:
         """Do the same image by image, so that what is found before an error is not lost."""
         raw = self._raw()
-        began = perf_counter()
-        for of_image, scale in zip(raw, self._scales, strict=False):
-            yield self._pipeline.post.run(of_image, scale, options)
-        self._record(began)
+        began, found = perf_counter(), 0
+        try:
+            for scale in self._scales:
+                yield self._pipeline.post.run(raw[found], scale, options)
+                found += 1
+        finally:
+            self._record(began, found)
 
     def _raw(self) -> NDArray[Any]:
         return self._context.result() if self.is_submitted else self._context.run()
 
-    def _record(self, began: float) -> None:
+    def _record(self, began: float, found: int) -> None:
         ended, network = perf_counter(), self._context.seconds
         waited = self._waited + began - self._ready - network
-        self._pipeline.statistics.record(len(self), self._letterbox, waited, network, ended - began)
+        self._pipeline.statistics.record(found, self._letterbox, waited, network, ended - began)
 
     def release(self) -> None:
         """Wait for the run if it is still under way, and give the context back."""
@@ -185,7 +188,7 @@ def detect_batches(
         As `Detector.detect`; the message says at which images.
     """
     size, at_once = pipeline.network.batches.best, pipeline.network.backend.runs_at_once
-    runs, found = Runs(), list["Detections"]()
+    runs, found, since = Runs(), list["Detections"](), sys.exc_info()[1]
 
     def start(first: int) -> None:
         batch = images[first : first + size]
@@ -194,14 +197,14 @@ def detect_batches(
             runs[-1].write(batch, threads=threads)
             if len(images) > size:
                 runs[-1].submit()
-        except Exception as error:
-            raise numbered(error, "image", first, len(batch)) from error
+        except _NUMBERED as error:
+            raise numbered(error, "image", first, len(batch), since=since) from error
 
     def finish_oldest() -> None:
         try:
             found.extend(runs[0].detections(options, threads=threads))
-        except Exception as error:
-            raise numbered(error, "image", len(found), len(runs[0])) from error
+        except _NUMBERED as error:
+            raise numbered(error, "image", len(found), len(runs[0]), since=since) from error
         runs.popleft().release()
 
     try:
@@ -216,10 +219,16 @@ def detect_batches(
     return found
 
 
-def numbered(error: Exception, noun: str, first: int, count: int = 1) -> Exception:
-    """Return an error that also says at which images or frames, counted from 0, it was met; without its frames."""
-    forget_frames(error, since=None)
-    if type(error) not in _NUMBERED:
+def numbered(error: Exception, noun: str, first: int, count: int = 1, *, since: BaseException | None) -> Exception:
+    """Return an error that also says at which images or frames, counted from 0, it was met.
+
+    The error before it forgets its frames, which hold buffers and whoever is to raise this one; see `forget_frames`.
+    """
+    forget_frames(error, since=since)
+    kind = next((kind for kind in _NUMBERED if isinstance(error, kind)), None)
+    if kind is None:
         return error
     which = f"{noun} {first}" if count == 1 else f"{noun}s {first} to {first + count - 1}"
-    return type(error)(f"{which}: {error}")
+    with_number = kind(f"{which}: {error}")
+    with_number.__cause__ = error.with_traceback(None)
+    return with_number

@@ -5,11 +5,12 @@ from __future__ import annotations
 import atexit
 import operator
 import os
+import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from threading import Lock, get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakSet
 
 from yoloxfast.errors import EngineError
@@ -41,7 +42,7 @@ class Stream(Iterator["Detections"]):
     memory.
 
     `close()`, the end of a `with` block, an error, and the end of the last reference to it wait for all that is under
-    way; no thread is left. Another thread may call `close`, too.
+    way; no thread is left. Other threads may close it, but only one may read from it at a time.
 
     Attributes
     ----------
@@ -67,6 +68,7 @@ class Stream(Iterator["Detections"]):
         self._runs = Runs()
         self._found: deque[Detections] = deque()
         self._error: Exception | None = None
+        self._since: BaseException | None = None
         self._is_closed = False
         self._reading = Lock()
         self._reader = get_ident()
@@ -74,30 +76,42 @@ class Stream(Iterator["Detections"]):
         _open_streams.add(self)
 
     def __next__(self) -> Detections:
+        if os.getpid() != self._process:
+            raise EngineError("a stream does not survive a fork: make one in this process")
         if not self._reading.acquire(blocking=False):
-            raise RuntimeError("another thread is reading from this stream: give each thread a stream of its own")
+            if self._is_closed:
+                raise StopIteration
+            raise RuntimeError(
+                "this stream is being read already, by another thread or by its own source: give each its own stream"
+            )
         try:
-            self._reader = get_ident()
+            self._reader, self._since = get_ident(), sys.exc_info()[1]
             return self._next()
         except BaseException:
             self._is_closed = True
             raise
         finally:
+            self._since = None
             self._reading.release()
             if self._is_closed:
                 self.close()
 
     def close(self) -> None:
-        """End it. What is under way is waited for; what it would have given is dropped. May be called again."""
+        """End it. What is under way is waited for; what it would have given is dropped. May be called again.
+
+        If another thread is waiting for a result, that thread ends it as soon as it comes back.
+        """
         self._is_closed = True
         if os.getpid() != self._process:  # the threads that run the network are not in a fork
             return
-        if self._reading.acquire(blocking=False):  # otherwise the thread that reads does it
-            try:
-                self._frames = None
+        is_mine = self._reading.acquire(blocking=False)
+        try:
+            if is_mine or self._reader == get_ident():  # Ctrl-C may have left it locked
+                self._frames = self._error = None
                 self._found.clear()
                 self._runs.release()
-            finally:
+        finally:
+            if is_mine:
                 self._reading.release()
 
     def __enter__(self) -> Self:
@@ -131,39 +145,59 @@ class Stream(Iterator["Detections"]):
                 self._wait()
                 self._finish_oldest()
             else:
-                error, self._error = self._error, None  # kept here, it would refer to itself by its traceback
-                raise error or StopIteration
+                self._raise_error()
         self._given += 1
         return self._found.popleft()
 
+    def _raise_error(self) -> NoReturn:
+        error, self._error = self._error, None
+        try:
+            if error is None:
+                raise StopIteration
+            raise error
+        finally:
+            del error  # its traceback refers to this frame
+
     def _has_room(self) -> bool:
-        return self._frames is not None and self._taken - self._given < self.in_flight
+        return self._frames is not None and not self._is_closed and self._taken - self._given < self.in_flight
 
     def _take(self) -> None:
         """Take a frame and add it to the last run, which is submitted when it is full."""
         number = self._taken
         try:
-            frame = next(self._frames or iter(()))
+            frame = next(self._frames)  # type: ignore[arg-type]  # there is room only while there are frames
         except StopIteration:
             self._end(None)
-            return
         except Exception as error:  # noqa: BLE001  # it is raised when its turn comes
             self._end(error)
-            return
-        self._taken += 1
+        else:
+            self._taken += 1
+            self._add(frame, number)
+
+    def _add(self, frame: NDArray[Any], number: int) -> None:
         try:
             check_source(frame, f"frame {number}")
         except (TypeError, ValueError) as error:
-            self._end(error)
+            self._end(error.with_traceback(None))
             return
         try:
             if not self._runs or self._runs[-1].is_submitted:
                 self._runs.append(Run(self._pipeline, self._places))
             self._runs[-1].write([frame])
-            if len(self._runs[-1]) == self._places:
-                self._runs[-1].submit()
         except Exception as error:  # noqa: BLE001  # as above
-            self._end(numbered(error, "frame", number))
+            self._end(numbered(error, "frame", number, since=self._since))
+        else:
+            if len(self._runs[-1]) == self._places:
+                self._submit()
+
+    def _submit(self) -> None:
+        run = self._runs[-1]
+        try:
+            run.submit()
+        except Exception as error:  # noqa: BLE001  # as above
+            self._runs.pop().release()
+            first = self._given + len(self._found) + sum(map(len, self._runs))
+            self._end(numbered(error, "frame", first, len(run), since=self._since))
 
     def _end(self, error: Exception | None) -> None:
         """Take no more frames; after the results of those that were taken, raise the error."""
@@ -171,9 +205,8 @@ class Stream(Iterator["Detections"]):
         if self._runs and not self._runs[-1].is_submitted:
             if len(self._runs[-1]) == 0:
                 self._runs.pop().release()
-                return
-            with suppress(EngineError):  # it will be run, and say so, when it is the oldest
-                self._runs[-1].submit()
+            else:
+                self._submit()
 
     def _wait(self) -> None:
         """Wait for the oldest run, and, while frames come, for as many more as can be spared."""
@@ -189,7 +222,8 @@ class Stream(Iterator["Detections"]):
         except Exception as error:  # noqa: BLE001  # as above
             count = len(run) if isinstance(error, EngineError) else 1
             self._runs.release()
-            self._end(numbered(error, "frame", self._given + len(self._found), count))
+            first = self._given + len(self._found)
+            self._end(numbered(error, "frame", first, count, since=self._since))
         else:
             self._runs.popleft().release()
 
@@ -210,4 +244,5 @@ _open_streams: WeakSet[Stream] = WeakSet()
 @atexit.register
 def _close_all() -> None:
     for stream in list(_open_streams):
-        stream.close()
+        with suppress(Exception):
+            stream.close()

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 
+from thread_counts import assert_threads_end, running_threads
 from yoloxfast.backends.workers import Workers
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def named() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "yoloxfast"]
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    before = running_threads()
+    yield
+    assert_threads_end(before)
 
 
-def test_tasks_begin_in_order_and_no_thread_is_left() -> None:
+def test_tasks_begin_in_order() -> None:
     workers, begun = Workers(1), list[int]()
     for _ in range(50):
         begun.clear()
@@ -25,7 +34,6 @@ def test_tasks_begin_in_order_and_no_thread_is_left() -> None:
             task.result()
             assert task.is_done()
         assert begun == list(range(20))
-        assert named() == []
 
 
 def test_as_many_run_at_once_as_asked_for() -> None:
@@ -44,7 +52,7 @@ def test_as_many_run_at_once_as_asked_for() -> None:
     for task in [workers.submit(work) for _ in range(60)]:
         task.result()
     assert most == 3
-    assert named() == []
+    workers.wait_until_idle()
 
 
 def test_what_is_raised_is_raised_by_result() -> None:
@@ -54,7 +62,6 @@ def test_what_is_raised_is_raised_by_result() -> None:
     with pytest.raises(ZeroDivisionError):
         failing.result()
     fine.result()
-    assert named() == []
 
 
 def test_a_task_is_not_done_before_it_is() -> None:
@@ -79,18 +86,31 @@ def test_no_task_is_forgotten_by_threads_that_are_just_ending() -> None:
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(submit, range(4)))
     assert sorted(done) == sorted(list(range(4)) * 300)
-    assert named() == []
+
+
+def refuse(*_: object) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_a_thread_that_cannot_be_started_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     workers, done = Workers(1), list[str]()
-
-    def refuse(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
     with monkeypatch.context() as patch:
-        patch.setattr("threading.Thread.start", refuse)
+        patch.setattr("yoloxfast.backends.workers.start_new_thread", refuse)
         with pytest.raises(RuntimeError, match="can't start new thread"):
             workers.submit(lambda: done.append("never"))
     workers.submit(lambda: done.append("later")).result()
     assert done == ["later"]
+
+
+def test_what_a_task_refers_to_is_let_go() -> None:
+    class Big:
+        def call(self) -> None:
+            raise ValueError
+
+    big = Big()
+    watched = weakref.ref(big)
+    task = Workers(1).submit(big.call)
+    with pytest.raises(ValueError, match=r"^$"):
+        task.result()
+    del big
+    assert watched() is None

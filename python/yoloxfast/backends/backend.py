@@ -40,7 +40,12 @@ class Context(ABC):
         What the last run gave, of the outputs that the context was made for, in their order; overwritten by the next.
     seconds : float
         What the last run took.
+    is_usable : bool
+        Whether it may be used again: not if Ctrl-C or an error came while a run was being started, which may be under
+        way then, or not.
     """
+
+    is_usable = True
 
     def __init__(self, images: NDArray[Any]) -> None:
         self.images = images
@@ -59,8 +64,9 @@ class Context(ABC):
             The runtime failed.
         """
         self._submitted = perf_counter()
+        self.is_usable = False
         self._start()
-        self._is_running = True
+        self._is_running = self.is_usable = True
 
     @abstractmethod
     def wait(self) -> None:

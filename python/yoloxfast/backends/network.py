@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import warnings
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -102,24 +103,29 @@ class Network:
     def for_streams(self) -> Network:
         """Return the network with which many runs at once make the most images per second.
 
-        It is this one, or the same model, opened again the first time and closed with this one.
+        It is this one, or the same model, opened again the first time and closed with this one. If it cannot be opened
+        again, because its file is gone, a warning says so.
 
         Raises
         ------
         EngineError
-            The network is closed, or the runtime failed.
-        ModelError, FileNotFoundError
-            The file has been changed, or deleted.
+            The network is closed.
         """
         if self.is_closed:
             raise EngineError("the detector is closed")
-        options, is_forked = self.backend.options_for_streams, os.getpid() != self._process
-        if not options or self._open_again is None or (is_forked and not self._for_streams):
-            return self  # OpenVINO cannot open a model in a fork
+        options = self.backend.options_for_streams
+        if not options or self._open_again is None or os.getpid() != self._process:
+            return self  # in a fork, OpenVINO can neither open a model nor run several at once
         if not self._for_streams:
-            opened = Network(self._open_again(**options), self.path)
+            try:
+                opened = Network(self._open_again(**options), self.path)
+            except (EngineError, ModelError, OSError) as error:
+                warnings.warn(f"{error}; streams and batches run slower, one run at a time", stacklevel=4)
+                self._open_again = None
+                return self
             self._for_streams.append(opened)
             if opened is not self._for_streams[0]:  # another thread was faster
+                self._for_streams.remove(opened)
                 opened.close()
             if self.is_closed:
                 self.close()
@@ -161,7 +167,11 @@ class Network:
 
     def release(self, context: Context) -> None:
         """Give a context back; whoever gets it next waits for a run that is still under way."""
-        self._idle.append(context)
+        if context.is_usable:
+            self._idle.append(context)
+        else:
+            with self.backend.active(), forgetting_frames():
+                self._free(context)
         if self.is_closed:
             self.close()
         elif len(self._idle) > _MAX_IDLE_BATCHES:

@@ -14,6 +14,7 @@ import numpy as np
 
 from yoloxfast.arguments import checked_threads
 from yoloxfast.backends.backend import Backend, Context
+from yoloxfast.backends.forks import keep_in_forks
 from yoloxfast.backends.tensors import Batches, Port
 from yoloxfast.backends.workers import Workers
 from yoloxfast.cores import SPARE_RUNS, count_cores
@@ -96,6 +97,7 @@ class OnnxRuntimeBackend(Backend):
                 self.options_for_streams = {"threads": 1, "providers": providers}
         self._workers = Workers(self.runs_at_once)
         self._process = os.getpid()
+        keep_in_forks(self)
 
     @property
     def device(self) -> Mapping[str, str]:
@@ -113,6 +115,10 @@ class OnnxRuntimeBackend(Backend):
     def make_context(self, network_input: Tensor, outputs: Sequence[Tensor] = ()) -> Context:
         """Return a new context for that input, of some batch, which gives these outputs; by default all there are."""
         return _Context(self, self._session, network_input, outputs)
+
+    def objects_to_keep(self) -> Iterable[object]:
+        """Return what a fork keeps: a session waits for its threads to leave before it is destroyed."""
+        return (self._session,)
 
     @property
     def copies_input(self) -> bool:

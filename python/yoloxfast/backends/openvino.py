@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 import numpy as np
 
 from yoloxfast.arguments import checked_threads
 from yoloxfast.backends.backend import Backend, Context
+from yoloxfast.backends.forks import keep_in_forks
 from yoloxfast.backends.tensors import Batches, Port
 from yoloxfast.cores import SPARE_RUNS, count_cores
 from yoloxfast.errors import EngineError, ModelError, missing
@@ -22,7 +21,7 @@ except ImportError as error:
     raise missing("openvino", error, extra="openvino") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -52,22 +51,31 @@ class OpenVinoBackend(Backend):
     device : str, default "CPU"
         Device as OpenVINO names it, such as "CPU", "GPU", "GPU.1", "NPU" or "AUTO"; 0 is the CPU.
     threads : int, optional
-        Threads of one run on the CPU, on which as many runs then go on at once as cores allow; by default one run has
-        one per core.
+        Threads of one run on the CPU; by default one per core.
+    runs_at_once : int, default 1
+        Runs on the CPU that go on at once. Only 1 survives a fork: OpenVINO runs it on the thread that calls.
     """
 
     name = "openvino"
 
     def __init__(
-        self, path: Path, *, precision: str | None = None, device: str | int = 0, threads: int | None = None
+        self,
+        path: Path,
+        *,
+        precision: str | None = None,
+        device: str | int = 0,
+        threads: int | None = None,
+        runs_at_once: int = 1,
     ) -> None:
         self._device_name = _checked_device(device)
         properties = {"INFERENCE_PRECISION_HINT": _checked_precision(precision), "PERFORMANCE_HINT": "LATENCY"}
         if threads is not None:
-            runs = max(1, count_cores() // checked_threads(threads))
-            properties |= {"NUM_STREAMS": str(runs), "INFERENCE_NUM_THREADS": str(runs * threads)}
-        elif self._device_name == "CPU" and count_cores() > 1:
-            self.options_for_streams = {"threads": 1, "precision": precision, "device": device}
+            properties["INFERENCE_NUM_THREADS"] = str(runs_at_once * checked_threads(threads))
+        if runs_at_once > 1:
+            properties["NUM_STREAMS"] = str(runs_at_once)
+        elif self._device_name == "CPU" and (runs := count_cores() // (threads or 1)) > 1:
+            more = {"threads": threads or 1, "runs_at_once": runs}
+            self.options_for_streams = {"precision": precision, "device": device, **more}
         try:
             model = _core.read_model(path)
         except RuntimeError as error:
@@ -85,7 +93,7 @@ class OpenVinoBackend(Backend):
         self.spare_runs = SPARE_RUNS if self._device_name == "CPU" else 0
         self.runs_at_once = self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self._process = os.getpid()
-        _open_backends.add(self)
+        keep_in_forks(self)
 
     @property
     def device(self) -> Mapping[str, str]:
@@ -112,10 +120,9 @@ class OpenVinoBackend(Backend):
         """Whether this process is a fork of the one that opened the model: OpenVINO's threads are not in it."""
         return os.getpid() != self._process
 
-    def keep_forever(self) -> None:
-        """Leak the model: OpenVINO waits for its threads before it drops one, and a fork has none."""
-        for kept in (_core, self._model):
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
+    def objects_to_keep(self) -> Iterable[object]:
+        """Return what a fork keeps: OpenVINO waits for its threads before it drops a model."""
+        return _core, self._model
 
     def close(self) -> None:
         """Let go of the model."""
@@ -212,15 +219,3 @@ def _words(error: RuntimeError) -> str:
     """Return what went wrong, without the places in OpenVINO's source."""
     lines = [line.strip() for line in str(error).splitlines()]
     return " ".join(line for line in lines if line and not line.startswith("Exception from "))
-
-
-_open_backends: WeakSet[OpenVinoBackend] = WeakSet()
-
-
-def _keep_all() -> None:
-    for backend in list(_open_backends):
-        backend.keep_forever()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_keep_all)
