@@ -167,7 +167,7 @@ class Network:
 
     def release(self, context: Context) -> None:
         """Give a context back; whoever gets it next waits for a run that is still under way."""
-        if context.is_usable:
+        if context.is_usable or os.getpid() != self._process:  # a fork frees nothing
             self._idle.append(context)
         else:
             with self.backend.active(), forgetting_frames():
