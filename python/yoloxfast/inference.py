@@ -177,8 +177,8 @@ class Inference:
         """Detect objects in frames as they come, without the network ever waiting for the host.
 
         While the network runs some frames, the next are taken, letterboxed and submitted. On a CPU, as many runs are
-        under way as cores over `threads`, where None counts as 1 here: the model is opened a second time for that. A
-        network that takes several images runs frames in batches.
+        under way as cores over `threads`, where None counts as 1 here; the model is opened again for that, if need be.
+        A network that takes several images runs frames in batches.
 
         Parameters
         ----------
