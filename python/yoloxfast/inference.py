@@ -139,7 +139,7 @@ class Inference:
         """Detect objects in any number of images, each of any size, in the network's own batches.
 
         Letterbox and post-processing of a batch are shared by `threads` threads, while the network runs other batches.
-        Several batches run as those of `stream` do.
+        More images than one batch run as in `stream`.
 
         Parameters
         ----------
@@ -178,7 +178,7 @@ class Inference:
 
         While the network runs some frames, the next are taken, letterboxed and submitted. On a CPU, as many runs are
         under way as cores over `threads`, where None counts as 1 here; the model is opened again for that, if need be.
-        A network that takes several images runs frames in batches.
+        Where batches pay, which is on GPUs, a network that takes several images runs frames in batches.
 
         Parameters
         ----------
@@ -187,7 +187,7 @@ class Inference:
         in_flight : int, optional
             Most frames that have been taken and whose detections have not been given out. With 1, each comes as soon as
             can be, and before the next frame is taken. By default two for each run that is under way at once and, on a
-            CPU, four more: 8 on two cores; for a network that takes several images at least a batch for each run.
+            CPU, four more: 8 on two cores; at least a batch for each run.
         score_threshold, iou_threshold, classes : optional
             As for `detect`.
 

@@ -187,7 +187,8 @@ def detect_batches(
     TypeError, ValueError, EngineError, ModelError
         As `Detector.detect`; the message says at which images.
     """
-    size, at_once = pipeline.network.batches.best, pipeline.network.backend.runs_at_once
+    network, at_once = pipeline.network, pipeline.network.backend.runs_at_once
+    size = network.batches.best if len(images) <= network.batches.best else network.images_per_run
     runs, found, since = Runs(), list["Detections"](), sys.exc_info()[1]
 
     def start(first: int) -> None:

@@ -54,14 +54,14 @@ class Stream(Iterator["Detections"]):
         self, pipeline: Pipeline, frames: Iterable[NDArray[Any]], options: Options, *, in_flight: int | None
     ) -> None:
         check_are_several(frames, "frames")
-        batches, backend = pipeline.network.batches, pipeline.network.backend
-        at_once = backend.runs_at_once
+        network, backend = pipeline.network, pipeline.network.backend
+        at_once, images = backend.runs_at_once, network.images_per_run
         self._queued = _QUEUED_PER_RUN * at_once
         self._spare = backend.spare_runs
-        default = max(self._queued + self._spare, at_once * batches.best)
+        default = max(self._queued + self._spare, at_once * images)
         self.in_flight = default if in_flight is None else _checked(in_flight)
-        share_of_run = max(batches.least, self.in_flight // at_once)
-        self._places = min(batches.best, share_of_run, self.in_flight)
+        share_of_run = max(network.batches.least, self.in_flight // at_once)
+        self._places = min(images, share_of_run, self.in_flight)
         self._pipeline, self._options = pipeline, options
         self._frames: Iterator[NDArray[Any]] | None = iter(frames)
         self._taken = self._given = 0

@@ -136,6 +136,8 @@ class Backend(ABC):
     spare_runs : int
         Runs worth submitting beyond those that keep it busy, so that the host can take care of as many results in one
         go. On a CPU, it interrupts the runs that are under way each time, and takes their caches.
+    batches_pay : bool
+        Whether one run of several images takes less time than as many runs of one, of which several go on at once.
     options_for_streams : mapping of str to Any
         Options of the constructor with which more runs at once make more images per second than this backend; empty if
         there are none.
@@ -147,6 +149,7 @@ class Backend(ABC):
     metadata: Mapping[str, str]
     runs_at_once: int
     spare_runs: int = 0
+    batches_pay: bool = True
     options_for_streams: Mapping[str, Any] = MappingProxyType({})
 
     @property

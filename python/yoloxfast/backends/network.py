@@ -131,6 +131,11 @@ class Network:
                 self.close()
         return self._for_streams[0]
 
+    @property
+    def images_per_run(self) -> int:
+        """Images in each of many runs, with which it makes the most images per second."""
+        return self.batches.best if self.backend.batches_pay else self.batches.least
+
     def describe(self) -> dict[str, str]:
         """Facts for people: file, runtime, device, tensors."""
         return {

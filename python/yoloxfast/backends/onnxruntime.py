@@ -91,7 +91,7 @@ class OnnxRuntimeBackend(Backend):
             self.runs_at_once = _RUNS_AT_ONCE
         else:
             cores = count_cores()
-            self.spare_runs = SPARE_RUNS
+            self.spare_runs, self.batches_pay = SPARE_RUNS, False
             self.runs_at_once = max(1, cores // (cores if threads is None else threads))
             if threads is None and cores > 1:
                 self.options_for_streams = {"threads": 1, "providers": providers}

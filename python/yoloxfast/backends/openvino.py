@@ -90,7 +90,8 @@ class OpenVinoBackend(Backend):
                 f"OpenVINO cannot compile {path} for {self._device_name}, of {', '.join(_core.available_devices)}:"
                 f" {_words(error)}"
             ) from error
-        self.spare_runs = SPARE_RUNS if self._device_name == "CPU" else 0
+        if self._device_name == "CPU":
+            self.spare_runs, self.batches_pay = SPARE_RUNS, False
         self.runs_at_once = self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self._process = os.getpid()
         keep_in_forks(self)

@@ -70,7 +70,7 @@ class BatchRange(NamedTuple):
 
 ANY_BATCH = BatchRange(1, 4, 4096)
 """Of a network whose batch is dynamic. The limit keeps a wrong number from asking for all memory. In one run of two
-threads, YOLOX-Nano takes 12 % less time for 4 images than for 4 runs of one; 8 images gain nothing more."""
+threads, YOLOX-Nano takes 12 % less time for 4 images than 4 runs of one do; 8 images gain nothing more."""
 
 
 class Batches(tuple[BatchRange, ...]):
