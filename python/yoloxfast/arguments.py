@@ -12,7 +12,7 @@ from yoloxfast._core import MAX_SIDE
 _MAX_PIXELS = 2**30
 _THREADS = range(1, 1025)
 
-__all__ = ["check_image", "checked_size", "checked_threads"]
+__all__ = ["check_image", "checked_size", "checked_threads", "checked_whole"]
 
 
 def check_image(image: Any, name: str = "image") -> None:
@@ -49,12 +49,17 @@ def checked_size(size: Any) -> tuple[int, int]:
     return height, width
 
 
+def checked_whole(number: Any, name: str) -> int:
+    """Return a whole number as an int, else raise `TypeError`."""
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, got {number!r}") from None
+
+
 def checked_threads(threads: Any) -> int:
     """Return a number of a runtime's threads as an int, else raise `TypeError` or `ValueError`."""
-    try:
-        number = operator.index(threads)
-    except TypeError:
-        raise TypeError(f"threads must be a whole number, got {threads!r}") from None
+    number = checked_whole(threads, "threads")
     if number not in _THREADS:
         raise ValueError(f"threads is {number}, expected {_THREADS[0]} to {_THREADS[-1]}, or None for one per core")
     return number

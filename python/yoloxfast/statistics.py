@@ -12,7 +12,7 @@ _MILLISECONDS = 1e3
 
 
 class Percentiles(NamedTuple):
-    """Seconds that a step took at most for 50, 95 and 99 per cent of the images, right to one per cent."""
+    """Seconds within which a step was done for 50, 95 and 99 % of the images, with an error of at most 1 %."""
 
     p50: float
     p95: float

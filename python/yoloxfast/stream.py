@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import operator
 import os
 import sys
 from collections import deque
@@ -13,6 +12,7 @@ from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakSet
 
+from yoloxfast.arguments import checked_whole
 from yoloxfast.errors import EngineError
 from yoloxfast.network_input import check_are_several, check_source
 from yoloxfast.pipeline import Run, Runs, numbered
@@ -195,9 +195,11 @@ class Stream(Iterator["Detections"]):
         try:
             run.submit()
         except Exception as error:  # noqa: BLE001  # as above
-            self._runs.pop().release()
+            self._runs.pop()
             first = self._given + len(self._found) + sum(map(len, self._runs))
-            self._end(numbered(error, "frame", first, len(run), since=self._since))
+            with_number = numbered(error, "frame", first, len(run), since=self._since)
+            run.release()
+            self._end(with_number)
 
     def _end(self, error: Exception | None) -> None:
         """Take no more frames; after the results of those that were taken, raise the error."""
@@ -221,18 +223,15 @@ class Stream(Iterator["Detections"]):
                 self._found.append(detections)
         except Exception as error:  # noqa: BLE001  # as above
             count = len(run) if isinstance(error, EngineError) else 1
-            self._runs.release()
-            first = self._given + len(self._found)
-            self._end(numbered(error, "frame", first, count, since=self._since))
+            with_number = numbered(error, "frame", self._given + len(self._found), count, since=self._since)
+            self._runs.release()  # when no frame of the error refers to a context any more
+            self._end(with_number)
         else:
             self._runs.popleft().release()
 
 
 def _checked(in_flight: Any) -> int:
-    try:
-        number = operator.index(in_flight)
-    except TypeError:
-        raise TypeError(f"in_flight must be a whole number of frames, got {in_flight!r}") from None
+    number = checked_whole(in_flight, "in_flight")
     if number < 1:
         raise ValueError(f"in_flight is {number}, expected at least 1 frame, or None")
     return number

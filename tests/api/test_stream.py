@@ -359,7 +359,7 @@ def test_what_is_no_source_is_refused_at_once(
 def test_options_of_a_stream_are_checked_at_once(toy_detector: Detector) -> None:
     with pytest.raises(ValueError, match="in_flight is 0, expected at least 1 frame, or None"):
         toy_detector.stream([], in_flight=0)
-    with pytest.raises(TypeError, match=r"in_flight must be a whole number of frames, got 2\.5"):
+    with pytest.raises(TypeError, match=r"in_flight must be a whole number, got 2\.5"):
         toy_detector.stream([], in_flight=2.5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="score_threshold is 2"):
         toy_detector.stream([], score_threshold=2)

@@ -41,8 +41,8 @@ class Context(ABC):
     seconds : float
         What the last run took.
     is_usable : bool
-        Whether it may be used again: not if Ctrl-C or an error came while a run was being started, which may be under
-        way then, or not.
+        Whether it may be used again: not after a run that failed, or that may or may not have been started, because
+        Ctrl-C came meanwhile.
     """
 
     is_usable = True
@@ -89,8 +89,14 @@ class Context(ABC):
         EngineError
             The runtime failed.
         """
-        seconds = self._finish()
-        self._is_running = False  # not after Ctrl-C, nor if it could not be waited for: `settle` will
+        if not self._is_running:
+            raise EngineError("no run is under way: call submit first")
+        try:
+            seconds = self._finish()
+        except EngineError:
+            self._is_running = self.is_usable = False
+            raise
+        self._is_running = False  # not after Ctrl-C: the run goes on
         self.seconds = perf_counter() - self._submitted if seconds is None else seconds
         return next(iter(self.outputs.values()))
 

@@ -3,8 +3,8 @@
 `concurrent.futures` keeps its threads until it is told to end them; here they live as long as there is work. So nothing
 has to be closed, none is left when all is done, and a process that was forked has none that it waits for.
 
-There is no lock, which a fork, the garbage collector or Ctrl-C could leave locked: all rests on `deque`, whose methods
-are atomic. Only workers, which Ctrl-C does not reach, take and give back the right to run.
+The queue has no lock: a fork, the garbage collector or Ctrl-C could leave one locked. The methods of `deque` are
+atomic. Only workers take and give back the right to run, because Ctrl-C does not interrupt them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Task:
         self._function = None  # which may refer to what refers to this task
 
     def finish(self) -> None:
-        """Let go those that wait."""
+        """Wake those that wait."""
         self._is_done = True
         self._under_way.release()
 

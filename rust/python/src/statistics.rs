@@ -48,7 +48,7 @@ impl Times {
         self.lock()[0].len()
     }
 
-    /// The seconds of each step that it took at most for these fractions of the images; NaN if there are no images.
+    /// For each step, the seconds within which these fractions of the images were done; NaN without images.
     fn percentiles(&self) -> [[f64; FRACTIONS.len()]; STEPS] {
         #[expect(clippy::cast_precision_loss, reason = "an hour of nanoseconds is below 2^53")]
         let quantile = |histogram: &Histogram<u64>, fraction: f64| match histogram.len() {
