@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from importlib import import_module
+from itertools import product
 from typing import TYPE_CHECKING
 
 import cv2
@@ -11,6 +14,7 @@ import pytest
 
 import toy_network
 import yoloxfast
+from leftovers import assert_threads_end, running_threads
 from locations import DATA
 from onnx_engine import engine_of
 from tensorrt_double import doubles
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gpu_double import World
+
+    Images = list[NDArray[np.uint8]]
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +70,12 @@ def image() -> NDArray[np.uint8]:
 
 
 @pytest.fixture
+def images(image: NDArray[np.uint8]) -> Images:
+    """Eleven different images of different sizes."""
+    return [np.roll(image, 20 * number, axis=1)[: 120 - 3 * number, : 180 - 5 * number] for number in range(11)]
+
+
+@pytest.fixture
 def photos(tmp_path: Path, image: NDArray[np.uint8]) -> Path:
     """A folder with images in it and below it, and a file that is none."""
     folder = tmp_path / "photos"
@@ -72,3 +84,21 @@ def photos(tmp_path: Path, image: NDArray[np.uint8]) -> Path:
         cv2.imwrite(str(folder / name), np.roll(image, 20 * number, axis=1))
     (folder / "notes.txt").write_text("no image")
     return folder
+
+
+@pytest.fixture(params=list(product(("onnxruntime", "openvino"), (1, 4, "batch"))), ids=str)
+def detector(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[yoloxfast.Detector]:
+    backend, batch = request.param
+    pytest.importorskip(backend)
+    model = toy_network.build(tmp_path / "model.onnx", batch=batch)
+    with yoloxfast.Detector(model, backend=backend, score_threshold=0.3) as detector:
+        yield detector
+
+
+@pytest.fixture
+def _no_thread_is_left() -> Iterator[None]:
+    with suppress(ImportError):
+        import_module("openvino")  # which has a thread of its own
+    before = running_threads()
+    yield
+    assert_threads_end(before)

@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 BACKENDS = ("onnxruntime", "openvino")
 
 
-@pytest.fixture
-def images(image: NDArray[np.uint8]) -> Images:
-    return [np.roll(image, 20 * number, axis=1)[: 120 - 3 * number, : 180 - 5 * number] for number in range(11)]
-
-
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> str:
     name: str = request.param

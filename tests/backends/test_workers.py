@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from thread_counts import assert_threads_end, running_threads
+from leftovers import assert_threads_end, running_threads
 from yoloxfast.backends.workers import Workers
 
 if TYPE_CHECKING:

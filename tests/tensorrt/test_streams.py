@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 import toy_network
@@ -16,16 +15,12 @@ from yoloxfast import Detector, EngineError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from gpu_double import World
 
     Images = list[NDArray[np.uint8]]
-
-
-@pytest.fixture
-def images(image: NDArray[np.uint8]) -> Images:
-    return [np.roll(image, 20 * number, axis=1)[: 120 - 3 * number, : 180 - 5 * number] for number in range(11)]
 
 
 def engine_with(tmp_path: Path, profiles: str | None) -> Path:
