@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def check_image(image: Any, name: str = "image") -> None:
 def checked_size(size: Any) -> tuple[int, int]:
     """Return `size` as two ints if it is a height and a width in pixels, else raise `TypeError` or `ValueError`."""
     try:
-        sides = tuple(operator.index(side) for side in size)
+        sides = tuple(operator.index(side) for side in islice(size, 3))  # it may never end
     except TypeError:
         raise TypeError(f"size must be (height, width) in whole pixels, got {size!r}") from None
     if len(sides) != 2 or min(sides) < 1:  # noqa: PLR2004

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -39,7 +40,9 @@ class AllClasses(Enum):
 
 
 ALL_CLASSES: Final = AllClasses.ALL_CLASSES
-"""As `classes`: no restriction, also where a detector has one of its own. An empty list means no class."""
+"""As `classes`: no restriction, also where a detector has one of its own."""
+
+_MAX_WANTED = 1 << 16
 
 COCO_NAMES = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
@@ -96,7 +99,7 @@ def resolve_classes(classes: Classes | None, names: Sequence[str]) -> list[int] 
     Raises
     ------
     ValueError
-        An id or name that the model does not have.
+        An id or name that the model does not have; none at all, or more than any model has.
     TypeError
         Something that is neither.
     """
@@ -106,7 +109,12 @@ def resolve_classes(classes: Classes | None, names: Sequence[str]) -> list[int] 
         return _class_ids(classes, names)
     if isinstance(classes, bytes) or not isinstance(classes, Iterable):
         raise TypeError(f"classes must be ids or names, got {classes!r}")
-    return [class_id for wanted in classes for class_id in _class_ids(wanted, names)]
+    wanted = list(islice(classes, _MAX_WANTED + 1))  # it may never end
+    if not wanted:
+        raise ValueError("classes is empty, so nothing would be found: leave it out, or pass yoloxfast.ALL_CLASSES")
+    if len(wanted) > _MAX_WANTED:
+        raise ValueError(f"classes are more than {_MAX_WANTED}, the most that a model can have")
+    return [class_id for each in wanted for class_id in _class_ids(each, names)]
 
 
 def _class_ids(wanted: SupportsIndex | str, names: Sequence[str]) -> list[int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     Color = Literal["bgr", "rgb"]
 
 _CHANNELS = 3
+_MAX_OVERLAP_WORK = 1000
+"""To find out exactly whether two views overlap can take NumPy seconds; beyond this it says that they may."""
 _IMAGE_DIMENSIONS = 3
 
 __all__ = [
@@ -37,7 +40,8 @@ class NetworkInput:
     """A batch that images are written into again and again.
 
     The border of a place is written once for each size of images, and how to resize images of a size is computed once,
-    for the last few sizes. Threads take turns.
+    for the last few sizes. Threads take turns. A signal handler may write too, and so may a process that was forked
+    while another thread was writing.
 
     Parameters
     ----------
@@ -50,7 +54,10 @@ class NetworkInput:
         self._interleaved = batch.shape[1] != _CHANNELS
         self._bordered_for: list[object] = [None] * len(batch)
         self._plans = _core.Plans()
-        self._turn = Lock()
+        self._lock = RLock()  # a signal handler may run in the thread that holds it
+        self._process = os.getpid()
+        self._is_left_behind = False
+        self._last_write = object()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -72,21 +79,37 @@ class NetworkInput:
         places = slice(first, first + len(images))
         out = self.batch if len(images) == len(self.batch) else self.batch[places]
         wanted = [(image.shape, bool(legacy)) for image in images]
-        with self._turn:
-            border = self._bordered_for[places] != wanted
-            self._bordered_for[places] = [None] * len(images)
-            scales = fill(
-                images,
-                out,
-                self._interleaved,
-                color,
-                legacy,
-                threads,
-                border=border,
-                plans=self._plans,
-            )
-            self._bordered_for[places] = wanted
-        return scales
+        if os.getpid() != self._process:
+            self._take_over()
+        with self._lock:
+            while True:
+                self._last_write = this_write = object()
+                border = self._bordered_for[places] != wanted
+                self._bordered_for[places] = [None] * len(images)
+                scales = fill(
+                    images,
+                    out,
+                    self._interleaved,
+                    color,
+                    legacy,
+                    threads,
+                    border=border,
+                    plans=self._plans,
+                    by_copy=self._is_left_behind,
+                )
+                self._bordered_for[places] = wanted
+                if self._last_write is this_write:  # else a signal handler has written another image meanwhile
+                    return scales
+
+    def _take_over(self) -> None:
+        """Make it this process's: in a fork, threads that held the lock or were writing at that moment are gone."""
+        self._is_left_behind = not self._lock.acquire(blocking=False)
+        if self._is_left_behind:
+            self._lock = RLock()
+            self._bordered_for = [None] * len(self.batch)
+        else:
+            self._lock.release()
+        self._process = os.getpid()
 
 
 def fill(
@@ -99,15 +122,20 @@ def fill(
     *,
     border: bool = True,
     plans: _core.Plans | None = None,
+    by_copy: bool = False,
 ) -> list[float]:
-    """Write the letterbox of each image into `out`; the images have been checked, and shape and dtype of `out`."""
+    """Write the letterbox of each image into `out`; the images have been checked, and shape and dtype of `out`.
+
+    The core refuses memory into which another thread writes, also if a fork has left that thread behind: `by_copy` has
+    it write elsewhere.
+    """
     images = [_readable(image, out, name) for image, name in zip(images, _names(images), strict=True)]
     check_colors(color, out.dtype, legacy=legacy)
-    options = (interleaved, (color == "rgb") != bool(legacy), bool(legacy), border, threads, plans)
-    if out.flags.c_contiguous and out.flags.aligned:
-        return _core.letterbox(images, out, *options)
+    reverses = (color == "rgb") != bool(legacy)
+    if out.flags.c_contiguous and out.flags.aligned and not by_copy:
+        return _core.letterbox(images, out, interleaved, reverses, bool(legacy), border, threads, plans)
     dense = np.empty(out.shape, out.dtype)
-    scales = _core.letterbox(images, dense, *options)
+    scales = _core.letterbox(images, dense, interleaved, reverses, bool(legacy), True, threads, plans)
     out[...] = dense
     return scales
 
@@ -153,7 +181,7 @@ def check_source(image: Any, name: str = "image") -> None:
 
 def _readable(image: NDArray[Any], out: NDArray[Any], name: str) -> NDArray[Any]:
     """Return the image if its pixels lie one after the other in each row, or else a copy."""
-    if np.shares_memory(image, out):
+    if np.may_share_memory(image, out, max_work=_MAX_OVERLAP_WORK):  # type: ignore[arg-type]  # any limit
         raise ValueError(f"out shares memory with {name}, which would be overwritten while it is read")
     return image if image.strides[1:] == (3, 1) else np.ascontiguousarray(image)
 

@@ -132,7 +132,7 @@ class PostProcessor:
             Whether boxes of different classes suppress one another.
         classes : ids or names, optional
             Keep only anchors whose best class is one of these; the others suppress nothing. None and
-            `yoloxfast.ALL_CLASSES`: all. An empty list: none.
+            `yoloxfast.ALL_CLASSES`: all.
         max_detections : int, optional
             Keep only this many of the best.
 
@@ -146,7 +146,7 @@ class PostProcessor:
         TypeError
             A threshold that is not a number, a class that is neither id nor name, or `max_detections` is not an int.
         ValueError
-            An option out of range; an unknown class.
+            An option out of range; an unknown class, or an empty list of them.
         """
         class_ids = resolve_classes(classes, self.names)
         return Options(self.num_classes, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)
@@ -181,7 +181,10 @@ class PostProcessor:
             Another number of anchors or columns than the model has; a scale that is not positive; options for another
             number of classes.
         ModelError
-            A candidate with a score above 1.0625: the network does not end in a sigmoid.
+            A candidate with a score above 1.0625: the network does not end in a sigmoid. Class scores are not looked
+            at where the objectness times 1.0625 is below the score threshold.
+        MemoryError
+            The system refuses the memory that this needs.
         """
         xyxy, scores, class_ids = self._core.run(raw, scale, options)
         return unchecked(xyxy, scores, class_ids, self.names)

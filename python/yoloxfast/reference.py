@@ -2,7 +2,8 @@
 
 Written as YOLOX's own Python is (`yolox/utils/demo_utils.py`, `yolox/utils/boxes.py`), for reading, not for speed: the
 grid is built on every call, every anchor is decoded, classes are suppressed one after the other. Arguments are not
-checked. Only rows that are not finite, which YOLOX does not consider, are treated beyond it.
+checked. Only rows that are not finite, which YOLOX does not consider, and scores that no sigmoid gives are treated
+beyond it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from yoloxfast._core import SCORE_LIMIT
 from yoloxfast.classes import default_names, resolve_classes
 from yoloxfast.detections import Detections
+from yoloxfast.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,10 +139,16 @@ def postprocess(
     boxes_in_image = boxes / np.float32(scale)
 
     class_ids = decoded[:, 5:].argmax(axis=1)
-    scores = decoded[:, 4] * decoded[np.arange(len(decoded)), 5 + class_ids]
-    candidates = np.flatnonzero(scores >= np.float32(score_threshold))
-    finite = np.isfinite(raw[candidates]).all(axis=1) & np.isfinite(boxes_in_image[candidates]).all(axis=1)
-    candidates = candidates[finite]
+    objectness, class_scores = decoded[:, 4], decoded[np.arange(len(decoded)), 5 + class_ids]
+    scores = objectness * class_scores
+    passes, finite = scores >= np.float32(score_threshold), np.isfinite(raw).all(axis=1)
+    class_is_above = class_scores > SCORE_LIMIT
+    passes &= ~class_is_above | (objectness * np.float32(SCORE_LIMIT) >= np.float32(score_threshold))
+    above = np.flatnonzero(finite & ((objectness > SCORE_LIMIT) | (class_is_above & passes)))
+    if above.size > 0:
+        score = max(objectness[above[0]], class_scores[above[0]])
+        raise ModelError(f"anchor {above[0]} has a score of {score}, YOLOX scores lie in 0..1")
+    candidates = np.flatnonzero(passes & finite & np.isfinite(boxes_in_image).all(axis=1))
     wanted = resolve_classes(classes, names)
     if wanted is not None:
         candidates = candidates[np.isin(class_ids[candidates], wanted)]

@@ -25,7 +25,6 @@ CHOICES: tuple[dict[str, Any], ...] = (
     {"score_threshold": 0.1, "class_agnostic": True},
     {"score_threshold": 0.1, "classes": [0, 2, "class 5"]},
     {"score_threshold": 0.1, "classes": (number for number in (1, 3))},
-    {"score_threshold": 0.1, "classes": []},
     {"score_threshold": 0.1, "classes": ALL_CLASSES},
     {"score_threshold": 0.05, "max_detections": 3},
 )

@@ -180,6 +180,11 @@ class Device:
             return cls._known[number]
 
     @classmethod
+    def unlock(cls) -> None:
+        """Let a process that was forked not wait for a thread that it does not have."""
+        cls._lock = Lock()
+
+    @classmethod
     def _opened(cls, number: int, binding: Binding) -> Device:
         try:
             try:
@@ -259,6 +264,10 @@ class Device:
 
     def __str__(self) -> str:
         return ", ".join((self.kind, self.facts["memory"]))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=Device.unlock)
 
 
 def _binding(extra: str) -> Binding:

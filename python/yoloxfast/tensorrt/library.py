@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from contextlib import suppress
 from importlib import import_module
-from threading import Lock
 from typing import Any
 
 from yoloxfast.errors import EngineError, missing
@@ -65,14 +64,12 @@ def library(name: str) -> Library:
     MissingDependencyError
         It is not installed, or its libraries are not.
     """
-    with _lock:
-        if name not in _known:
-            _known[name] = Library(name)
-        return _known[name]
+    if name not in _known:
+        _known.setdefault(name, Library(name))  # no lock: a process forked meanwhile would find it locked forever
+    return _known[name]
 
 
 _known: dict[str, Library] = {}
-_lock = Lock()
 
 
 def _import_runtime(name: str) -> Any:

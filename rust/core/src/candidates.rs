@@ -9,7 +9,11 @@
 //! Nearly all anchors of a real image see nothing. Class scores are at most 1, so the objectness alone drops them: the
 //! other numbers of the row are not read. What that costs is memory, one cache line per anchor; so the objectness of
 //! [`BLOCK`] anchors is compared without a branch. Quantized networks may exceed 1 by a rounding step, so the gate
-//! leaves room up to [`SCORE_LIMIT`]; scores above that are an error, not a detection.
+//! leaves room up to [`SCORE_LIMIT`]; scores above that are an error, not a detection. An anchor whose objectness times
+//! that limit is below the threshold is not looked at, so its class scores may be anything.
+//!
+//! Another thread may write into the raw output meanwhile, which is that thread's fault. Then detections mean nothing,
+//! but class ids stay in range, whatever is read, and however often.
 //!
 //! Of a row that passes, the highest class score decides, and after that, which class it is. All of this compares bits,
 //! as integers without a sign, which keep the order of scores. A number that is negative or not finite comes after all
@@ -23,7 +27,7 @@ use std::hint::black_box;
 use crate::decode::{corners, decode_boxes};
 use crate::level::by_level;
 use crate::raw::OBJECTNESS;
-use crate::{Anchor, BOX_COLUMNS, Element, Error, RawOutput};
+use crate::{Anchor, BOX_COLUMNS, Element, Error, RawOutput, memory};
 
 /// Largest objectness or class score that is accepted: 1, and room for the rounding of quantized networks.
 pub const SCORE_LIMIT: f32 = 1.0625;
@@ -67,6 +71,11 @@ pub(crate) struct Candidates {
 }
 
 impl Candidates {
+    pub(crate) fn bytes(&self) -> usize {
+        let numbers = memory::bytes_of(&self.boxes) + memory::bytes_of(&self.scores);
+        numbers + memory::bytes_of(&self.class_ids) + memory::bytes_of(&self.anchors)
+    }
+
     fn clear(&mut self) {
         self.boxes.clear();
         self.scores.clear();
@@ -180,14 +189,17 @@ fn consider<T: Element>(
         return Ok(());
     }
     let score = objectness * class_score;
-    if objectness > SCORE_LIMIT || (class_score > SCORE_LIMIT && score >= filter.score_threshold) {
-        return Err(Error::ScoreAboveLimit { anchor: index, score: objectness.max(class_score) });
+    if objectness > SCORE_LIMIT || class_score > SCORE_LIMIT {
+        let passes = score >= filter.score_threshold && objectness * SCORE_LIMIT >= filter.score_threshold;
+        let is_error = objectness > SCORE_LIMIT || passes;
+        let error = || Error::ScoreAboveLimit { anchor: index, score: objectness.max(class_score) };
+        return if is_error { Err(error()) } else { Ok(()) };
     }
     if score >= filter.score_threshold && filter.wanted.is_none_or(|wanted| wanted[class_id]) {
-        candidates.boxes.push(box_values);
-        candidates.scores.push(score);
-        candidates.class_ids.push(class_id as u32);
-        candidates.anchors.push(anchor);
+        memory::push(&mut candidates.boxes, box_values)?;
+        memory::push(&mut candidates.scores, score)?;
+        memory::push(&mut candidates.class_ids, class_id as u32)?;
+        memory::push(&mut candidates.anchors, anchor)?;
     }
     Ok(())
 }
@@ -237,7 +249,8 @@ fn first<T: Element>(scores: &[T], bits: T::Bits) -> usize {
         return first as usize;
     }
     let position = rest.iter().position(|score| score.bits() == bits);
-    chunks.len() * LANES + position.unwrap_or_default()
+    let class_id = chunks.len() * LANES + position.unwrap_or_default();
+    class_id.min(scores.len() - 1) // if none has these bits any more
 }
 
 /// Keeps a compiler from taking many rounds of a loop at once: their numbers would be gathered, which is slow.

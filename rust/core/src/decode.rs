@@ -12,7 +12,7 @@ use std::f64::consts::LOG2_E;
 
 use crate::level::by_level;
 use crate::raw::Element;
-use crate::{Anchor, RawOutput};
+use crate::{Anchor, Error, RawOutput, memory};
 
 /// Boxes decoded at once: enough that the steps of one exponential need not wait for one another.
 const LANES: usize = 32;
@@ -26,18 +26,18 @@ pub(crate) fn corners([cx, cy, w, h]: [f32; 4]) -> [f32; 4] {
 
 by_level! {
     /// Decodes every row: boxes as centre and size, scores as they are. The caller has checked the shape.
-    pub(crate) fn decode<T: Element>(raw: RawOutput<'_, T>, anchors: &[Anchor]) -> Vec<f32> = decode_body
+    pub(crate) fn decode<T: Element>(raw: RawOutput<'_, T>, anchors: &[Anchor]) -> Result<Vec<f32>, Error> = decode_body
 }
 
 #[inline(always)]
-fn decode_body<T: Element>(raw: RawOutput<'_, T>, anchors: &[Anchor]) -> Vec<f32> {
-    let mut decoded = Vec::with_capacity(raw.values().len());
+fn decode_body<T: Element>(raw: RawOutput<'_, T>, anchors: &[Anchor]) -> Result<Vec<f32>, Error> {
+    let mut decoded = memory::with_capacity(raw.values().len())?;
     for (rows, anchors) in raw.values().chunks(LANES * raw.columns()).zip(anchors.chunks(LANES)) {
         let start = decoded.len();
         T::widen_into(rows, &mut decoded);
         decode_boxes(&mut decoded[start..], raw.columns(), anchors);
     }
-    decoded
+    Ok(decoded)
 }
 
 /// Decodes the first four of `columns` values in each row, in place.

@@ -1,5 +1,7 @@
 //! The result of post-processing.
 
+use crate::{Error, memory};
+
 /// What was found in one image, best score first: parallel arrays.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Detections {
@@ -13,11 +15,11 @@ pub struct Detections {
 
 impl Detections {
     /// Nothing yet, with room for so many.
-    pub(crate) fn with_capacity(count: usize) -> Self {
-        Self {
-            xyxy: Vec::with_capacity(count),
-            scores: Vec::with_capacity(count),
-            class_ids: Vec::with_capacity(count),
-        }
+    pub(crate) fn with_capacity(count: usize) -> Result<Self, Error> {
+        Ok(Self {
+            xyxy: memory::with_capacity(count)?,
+            scores: memory::with_capacity(count)?,
+            class_ids: memory::with_capacity(count)?,
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! The errors of the core, worded for whoever reads them.
 
-use crate::grid::{MAX_ANCHORS, MAX_SIDE};
+use crate::grid::{MAX_ANCHORS, MAX_SIDE, MAX_STRIDES};
 use crate::options::MAX_CLASSES;
 use crate::raw::BOX_COLUMNS;
 
@@ -16,8 +16,8 @@ pub enum Error {
         width: usize,
     },
 
-    /// No strides, or a stride of zero.
-    #[error("strides are {0:?}, expected one or more numbers above 0, such as [8, 16, 32]")]
+    /// No strides, a stride of zero, or absurdly many.
+    #[error("strides are {0:?}, expected 1 to {MAX_STRIDES} numbers above 0, such as [8, 16, 32]")]
     Strides(Vec<usize>),
 
     /// A grid that no detector has.
@@ -114,6 +114,13 @@ pub enum Error {
         actual: usize,
         /// Classes of the model.
         expected: usize,
+    },
+
+    /// The system refuses the memory that a call needs.
+    #[error("not enough memory: {bytes} bytes are not to be had")]
+    Memory {
+        /// How many were asked for.
+        bytes: usize,
     },
 
     /// A level that this CPU does not have.

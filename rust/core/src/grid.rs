@@ -5,13 +5,16 @@
 //!
 //! YOLOX's own demos build this table for every image; it depends on nothing but the input size.
 
-use crate::Error;
+use crate::{Error, memory};
 
 /// Largest height or width of a network's input.
 pub(crate) const MAX_SIDE: usize = 1 << 15;
 
 /// Most anchors of one grid: 200 MB of table.
 pub(crate) const MAX_ANCHORS: usize = 1 << 24;
+
+/// Most levels of one grid.
+pub const MAX_STRIDES: usize = 64;
 
 /// A cell of the grid, in units of its stride, and the stride in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,15 +40,15 @@ impl Grid {
     /// Computes the anchors of an input of `height` x `width` pixels.
     ///
     /// # Errors
-    /// A side of 0 or above 32768, no strides or a stride of 0, more than 2^24 anchors.
+    /// A side of 0 or above 32768, no strides, more than 64 or a stride of 0, more than 2^24 anchors; too little memory.
     pub fn new(height: usize, width: usize, strides: &[usize]) -> Result<Self, Error> {
         let count = Self::count_anchors(height, width, strides)?;
-        let mut anchors = Vec::with_capacity(count);
+        let mut anchors = memory::with_capacity(count)?;
         for &stride in strides {
             let (rows, columns) = (height.div_ceil(stride), width.div_ceil(stride));
             anchors.extend((0..rows).flat_map(|row| (0..columns).map(move |column| anchor(column, row, stride))));
         }
-        Ok(Self { height, width, strides: strides.to_vec(), anchors })
+        Ok(Self { height, width, strides: strides.into(), anchors })
     }
 
     /// Counts the anchors that [`Grid::new`] would compute.
@@ -57,13 +60,13 @@ impl Grid {
         if !side.contains(&height) || !side.contains(&width) {
             return Err(Error::InputSize { height, width });
         }
-        if strides.is_empty() || strides.contains(&0) {
-            return Err(Error::Strides(strides.to_vec()));
+        if !(1..=MAX_STRIDES).contains(&strides.len()) || strides.contains(&0) {
+            return Err(Error::Strides(strides.into()));
         }
         let cells = |stride: &usize| height.div_ceil(*stride) * width.div_ceil(*stride);
         let count = strides.iter().map(cells).fold(0, usize::saturating_add);
         if count > MAX_ANCHORS {
-            return Err(Error::TooManyAnchors { height, width, strides: strides.to_vec(), anchors: count });
+            return Err(Error::TooManyAnchors { height, width, strides: strides.into(), anchors: count });
         }
         Ok(count)
     }

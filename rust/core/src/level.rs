@@ -55,6 +55,7 @@ impl Level {
     ///
     /// # Errors
     /// This CPU has no such level.
+    #[expect(clippy::disallowed_methods, reason = "a few names")]
     pub fn named(name: &str) -> Result<Self, Error> {
         Self::available().find(|level| level.name() == name).ok_or_else(|| Error::Level {
             name: name.to_owned(),

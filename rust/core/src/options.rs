@@ -1,7 +1,7 @@
 //! What counts as a detection.
 
-use crate::Error;
 use crate::nms::check_threshold;
+use crate::{Error, memory};
 
 /// Most classes of one model.
 pub(crate) const MAX_CLASSES: usize = 1 << 16;
@@ -68,10 +68,10 @@ impl Options {
     /// Sets the classes to keep; anchors whose best class is another are dropped before suppression.
     ///
     /// # Errors
-    /// A class that the model does not have.
+    /// A class that the model does not have; too little memory.
     pub fn class_ids(self, class_ids: &[usize]) -> Result<Self, Error> {
         let num_classes = self.num_classes;
-        let mut wanted = vec![false; num_classes];
+        let mut wanted = memory::filled(false, num_classes)?;
         for &class_id in class_ids {
             *wanted.get_mut(class_id).ok_or(Error::ClassId { class_id, num_classes })? = true;
         }

@@ -11,8 +11,8 @@ use crate::decode::decode;
 use crate::nms::{self, suppress};
 use crate::options::{Options, check_num_classes};
 use crate::parallel::for_each;
-use crate::pool::Pool;
-use crate::{BOX_COLUMNS, Detections, Element, Error, Grid, Level, RawOutput};
+use crate::pool::{Pool, Scratch};
+use crate::{BOX_COLUMNS, Detections, Element, Error, Grid, Level, RawOutput, memory};
 
 /// Post-processing of one model: its grid and number of classes.
 #[derive(Debug)]
@@ -30,6 +30,12 @@ struct Workspace {
     nms: nms::Workspace,
 }
 
+impl Scratch for Workspace {
+    fn bytes(&self) -> usize {
+        self.candidates.bytes() + self.nms.bytes()
+    }
+}
+
 impl PostProcessor {
     /// Prepares for a model of `num_classes` classes on `grid`.
     ///
@@ -43,10 +49,10 @@ impl PostProcessor {
     /// Decodes every row: `cx, cy, w, h` in network pixels, then objectness and class scores as they are.
     ///
     /// # Errors
-    /// A raw output with another number of rows or columns than the model has.
+    /// A raw output with another number of rows or columns than the model has; too little memory.
     pub fn decode<T: Element>(&self, raw: RawOutput<'_, T>) -> Result<Vec<f32>, Error> {
-        self.check_shape(raw)?;
-        Ok(decode(self.level, raw, self.grid.anchors()))
+        self.check_raw(raw)?;
+        decode(self.level, raw, self.grid.anchors())
     }
 
     /// Finds the detections of one image. Rows with a number that is not finite are no detections.
@@ -55,7 +61,8 @@ impl PostProcessor {
     ///
     /// # Errors
     /// A raw output with another number of rows or columns than the model has, or with scores above
-    /// [`SCORE_LIMIT`](crate::SCORE_LIMIT); a scale out of range; options for another number of classes.
+    /// [`SCORE_LIMIT`](crate::SCORE_LIMIT); a scale out of range; options for another number of classes; too little
+    /// memory.
     pub fn run<T: Element>(&self, raw: RawOutput<'_, T>, scale: f32, options: &Options) -> Result<Detections, Error> {
         self.check_options(options)?;
         self.run_one(raw, scale, options)
@@ -65,25 +72,26 @@ impl PostProcessor {
     ///
     /// # Errors
     /// As [`PostProcessor::run`]: the first error in the order of the images.
-    pub fn run_batch<T: Element>(
+    pub fn run_batch<'a, T: Element + 'a>(
         &self,
-        images: &[(RawOutput<'_, T>, f32)],
+        images: impl ExactSizeIterator<Item = (RawOutput<'a, T>, f32)> + Send,
         options: &Options,
         threads: usize,
     ) -> Result<Vec<Detections>, Error> {
         self.check_options(options)?;
-        let mut found: Vec<_> = images.iter().map(|_| Ok(Detections::default())).collect();
-        for_each(images.iter().zip(&mut found), threads, |((raw, scale), found)| {
-            *found = self.run_one(*raw, *scale, options);
-        });
-        found.into_iter().collect()
+        let mut found = memory::filled(Detections::default(), images.len())?;
+        for_each(images.zip(&mut found), threads, |((raw, scale), found)| {
+            *found = self.run_one(raw, scale, options)?;
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     fn run_one<T: Element>(&self, raw: RawOutput<'_, T>, scale: f32, options: &Options) -> Result<Detections, Error> {
         if !(scale.is_finite() && scale > 0.0) {
             return Err(Error::Scale(scale));
         }
-        self.check_shape(raw)?;
+        self.check_raw(raw)?;
         self.workspaces.with(|workspace| self.run_in(workspace, raw, scale, options))
     }
 
@@ -100,8 +108,8 @@ impl PostProcessor {
         let Candidates { boxes, scores, class_ids, .. } = candidates;
         let class_of = (!options.class_agnostic).then_some(|index: usize| i64::from(class_ids[index]));
         let most = options.max_detections.unwrap_or(usize::MAX);
-        let kept = suppress(self.level, boxes, scores, class_of, options.iou_threshold, nms).take(most);
-        let mut found = Detections::with_capacity(kept.len());
+        let kept = suppress(self.level, boxes, scores, class_of, options.iou_threshold, nms)?.take(most);
+        let mut found = Detections::with_capacity(kept.len())?;
         for index in kept {
             found.xyxy.push(boxes[index].map(|value| value / scale));
             found.scores.push(scores[index]);
@@ -117,10 +125,18 @@ impl PostProcessor {
         }
     }
 
-    fn check_shape<T: Element>(&self, raw: RawOutput<'_, T>) -> Result<(), Error> {
-        if raw.columns() != BOX_COLUMNS + self.num_classes {
-            return Err(Error::Columns { actual: raw.columns(), num_classes: self.num_classes });
+    fn check_raw<T: Element>(&self, raw: RawOutput<'_, T>) -> Result<(), Error> {
+        self.check_shape(raw.anchors(), raw.columns())
+    }
+
+    /// Checks that raw outputs of this model have so many rows and columns.
+    ///
+    /// # Errors
+    /// They have others.
+    pub fn check_shape(&self, anchors: usize, columns: usize) -> Result<(), Error> {
+        if columns != BOX_COLUMNS + self.num_classes {
+            return Err(Error::Columns { actual: columns, num_classes: self.num_classes });
         }
-        self.grid.check_anchors(raw.anchors())
+        self.grid.check_anchors(anchors)
     }
 }

@@ -141,7 +141,7 @@ impl Element for f16 {
     }
 }
 
-/// The raw output of a network for one image. A batch is one of these per image, over slices of the same buffer.
+/// The raw output of a network for one image.
 #[derive(Clone, Copy, Debug)]
 pub struct RawOutput<'a, T> {
     values: &'a [T],
@@ -159,6 +159,23 @@ impl<'a, T: Element> RawOutput<'a, T> {
             return Err(Error::RawLength { actual: values.len(), anchors, columns });
         }
         Ok(Self { values, anchors, columns })
+    }
+
+    /// Views `values` as the raw outputs of a batch, each as [`RawOutput::new`] does.
+    ///
+    /// # Errors
+    /// [`Error::RawLength`] if an image has no values, or the last one too few.
+    pub fn batch(
+        values: &'a [T],
+        anchors: usize,
+        columns: usize,
+    ) -> Result<impl ExactSizeIterator<Item = Self>, Error> {
+        match anchors.checked_mul(columns) {
+            Some(size @ 1..) if values.len().is_multiple_of(size) => {
+                Ok(values.chunks_exact(size).map(move |values| Self { values, anchors, columns }))
+            }
+            _ => Err(Error::RawLength { actual: values.len(), anchors, columns }),
+        }
     }
 
     /// Number of rows.

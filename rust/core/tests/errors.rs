@@ -32,6 +32,30 @@ fn scores_without_a_sigmoid_are_an_error() {
 }
 
 #[test]
+fn class_scores_are_not_looked_at_where_the_objectness_forbids_a_detection() {
+    let options = Options::new(1).unwrap().score_threshold(0.5).unwrap();
+    for (objectness, is_error) in [(0.4, false), (0.4705, false), (0.4706, true), (1.0, true), (-1.0, false)] {
+        let mut raw = vec![0.0; ANCHORS * 6];
+        raw[4..6].copy_from_slice(&[objectness, 9.0]);
+        let found = post(1).run(RawOutput::new(&raw, ANCHORS, 6).unwrap(), 1.0, &options);
+        let expected = if is_error { Err(Error::ScoreAboveLimit { anchor: 0, score: 9.0 }) } else { Ok(vec![]) };
+        assert_eq!(found.map(|found| found.scores), expected);
+    }
+}
+
+#[test]
+fn the_raw_outputs_of_a_batch_lie_one_after_the_other() {
+    let values: Vec<f32> = (0..24_u8).map(f32::from).collect();
+    let images = RawOutput::batch(&values, 2, 6).unwrap();
+    assert_eq!(images.map(|raw| (raw.anchors(), raw.columns())).collect::<Vec<_>>(), [(2, 6); 2]);
+    assert_eq!(RawOutput::<f32>::batch(&[], 2, 6).unwrap().len(), 0);
+    for (anchors, columns) in [(0, 6), (2, 0), (2, 7), (usize::MAX, 2)] {
+        let expected = Error::RawLength { actual: 24, anchors, columns };
+        assert_eq!(RawOutput::batch(&values, anchors, columns).map(|_| ()), Err(expected));
+    }
+}
+
+#[test]
 fn broken_preconditions_are_errors() {
     let raw = vec![0.0_f32; ANCHORS * 6];
     for value in [-0.1, 1.1, f32::NAN, f32::INFINITY] {
@@ -85,7 +109,10 @@ fn options_for_another_number_of_classes_are_refused() {
     assert!(post(2).run(raw, 1.0, &Options::new(2).unwrap()).is_ok());
     let expected = Err(Error::OtherOptions { actual: 3, expected: 2 });
     assert_eq!(post(2).run(raw, 1.0, &Options::new(3).unwrap()), expected);
-    assert_eq!(post(2).run_batch(&[(raw, 1.0)], &Options::new(3).unwrap(), 1).map(|_| ()), expected.map(|_| ()));
+    assert_eq!(
+        post(2).run_batch([(raw, 1.0)].into_iter(), &Options::new(3).unwrap(), 1).map(|_| ()),
+        expected.map(|_| ())
+    );
 }
 
 #[test]

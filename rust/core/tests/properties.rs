@@ -236,7 +236,7 @@ proptest! {
         let images: Vec<_> =
             images.iter().map(|(raw, scale)| (RawOutput::new(raw, ANCHORS, 6).unwrap(), *scale)).collect();
         let one_by_one: Result<Vec<_>, _> = images.iter().map(|(raw, scale)| post.run(*raw, *scale, &options)).collect();
-        prop_assert_eq!(post.run_batch(&images, &options, threads), one_by_one);
+        prop_assert_eq!(post.run_batch(images.iter().copied(), &options, threads), one_by_one);
     }
 }
 
@@ -248,13 +248,16 @@ fn a_batch_fails_with_the_first_error_in_the_order_of_its_images() {
     let image = |raw, scale| (RawOutput::new(raw, ANCHORS, 6).unwrap(), scale);
     let images = [image(&good, 1.0), image(&bad, 1.0), image(&good, 1.0), image(&good, -1.0), image(&bad, 1.0)];
     for threads in [0, 1, 2, 3, 5, 100] {
-        let found = post(1).run_batch(&images, &options, threads);
+        let found = post(1).run_batch(images.iter().copied(), &options, threads);
         assert_eq!(found.unwrap_err(), Error::ScoreAboveLimit { anchor: 0, score: 2.5 });
-        let found = post(1).run_batch(&images[2..], &options, threads);
+        let found = post(1).run_batch(images[2..].iter().copied(), &options, threads);
         assert_eq!(found.unwrap_err(), Error::Scale(-1.0));
     }
     let others = Options::new(2).unwrap();
-    assert_eq!(post(1).run_batch::<f32>(&[], &others, 1), Err(Error::OtherOptions { actual: 2, expected: 1 }));
+    assert_eq!(
+        post(1).run_batch::<f32>([].into_iter(), &others, 1),
+        Err(Error::OtherOptions { actual: 2, expected: 1 })
+    );
 }
 
 /// Inputs that made a search by place walk through 2^64 cells.

@@ -7,6 +7,9 @@ use numpy::{
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use yoloxfast_core::Error;
+
+use crate::error::to_py;
 
 /// Most threads that one call may ask for.
 const MOST_THREADS: usize = 1024;
@@ -18,13 +21,19 @@ pub(crate) enum RawArray<'py, D: Dimension> {
 }
 
 impl<'py, D: Dimension> RawArray<'py, D> {
-    /// Borrows `raw`; `expected` describes the shape that it should have.
-    pub(crate) fn borrow(raw: &Bound<'py, PyAny>, expected: &str) -> PyResult<Self> {
+    /// Borrows `raw`; `expected` describes the shape that it should have, and `check` is called with that it has, before
+    /// anything is copied.
+    pub(crate) fn borrow(
+        raw: &Bound<'py, PyAny>,
+        expected: &str,
+        check: impl FnOnce(&[usize]) -> Result<(), Error>,
+    ) -> PyResult<Self> {
         let array = untyped(raw, "raw output")?;
         if D::NDIM != Some(array.ndim()) {
             let message = format!("raw output has shape {}, expected {expected}", shape(array));
             return Err(PyValueError::new_err(message));
         }
+        check(array.shape()).map_err(to_py)?;
         if array.dtype().is_equiv_to(&numpy::dtype::<f32>(raw.py())) {
             borrow(raw, "raw output").map(Self::Single)
         } else if array.dtype().is_equiv_to(&numpy::dtype::<f16>(raw.py())) {
@@ -89,12 +98,9 @@ pub(crate) fn thread_count(value: &Bound<'_, PyAny>) -> PyResult<usize> {
     }
 }
 
-/// A Python iterable of such ints; `name` is that of one.
-pub(crate) fn counts(name: &str, values: &Bound<'_, PyAny>, least: usize) -> PyResult<Vec<usize>> {
-    let numbers = values
-        .try_iter()
-        .map_err(|_| PyTypeError::new_err(format!("{name}s must be whole numbers, got {}", repr(values))))?;
-    numbers.map(|number| count(name, &number?, least)).collect()
+/// A Python iterable of at most `most` such ints; `name` is that of one.
+pub(crate) fn counts(name: &str, values: &Bound<'_, PyAny>, least: usize, most: usize) -> PyResult<Vec<usize>> {
+    several(name, "whole numbers", values, most, |number| count(name, number, least))
 }
 
 /// A Python number, rounded to `f32`.
@@ -109,12 +115,28 @@ pub(crate) fn number(name: &str, value: &Bound<'_, PyAny>) -> PyResult<f32> {
     }
 }
 
-/// A Python iterable of such numbers; `name` is that of one.
-pub(crate) fn numbers(name: &str, values: &Bound<'_, PyAny>) -> PyResult<Vec<f32>> {
-    let numbers = values
-        .try_iter()
-        .map_err(|_| PyTypeError::new_err(format!("{name}s must be numbers, got {}", repr(values))))?;
-    numbers.map(|value| number(name, &value?)).collect()
+/// A Python iterable of at most `most` such numbers; `name` is that of one.
+pub(crate) fn numbers(name: &str, values: &Bound<'_, PyAny>, most: usize) -> PyResult<Vec<f32>> {
+    several(name, "numbers", values, most, |value| number(name, value))
+}
+
+/// Converts what an iterable gives, unless that is too much: it may never end.
+fn several<T>(
+    name: &str,
+    kind: &str,
+    values: &Bound<'_, PyAny>,
+    most: usize,
+    convert: impl Fn(&Bound<'_, PyAny>) -> PyResult<T>,
+) -> PyResult<Vec<T>> {
+    let wrong_kind = |_| PyTypeError::new_err(format!("{name}s must be {kind}, got {}", repr(values)));
+    let mut converted = Vec::new();
+    for value in values.try_iter().map_err(wrong_kind)? {
+        if converted.len() == most {
+            return Err(PyValueError::new_err(format!("got more than {most} {name}s")));
+        }
+        converted.push(convert(&value?)?);
+    }
+    Ok(converted)
 }
 
 fn repr(value: &Bound<'_, PyAny>) -> String {

@@ -1,6 +1,6 @@
 //! The letterbox for Python.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use half::f16;
 use numpy::ndarray::ArrayView3;
@@ -9,10 +9,10 @@ use numpy::{
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use yoloxfast_core::{Error, Float, Format, Job, Plan, Sample, Size};
+use yoloxfast_core::{Error, Float, Format, Job, Plan, Sample, Size, try_collect};
 
 use crate::arguments::thread_count;
-use crate::error::to_py;
+use crate::error::call;
 use crate::level::level;
 
 /// Plans that are kept: a detector may get images of several sizes in turns.
@@ -34,35 +34,39 @@ impl Plans {
 impl Plans {
     /// The plan for these sizes, which may be known from earlier.
     ///
-    /// Plans are neither made nor dropped while others wait: a process that another thread forks in that time would find
-    /// them locked forever.
+    /// Nobody waits for the lock: a process that is forked while another thread holds it would wait forever. Whoever
+    /// finds it locked makes a plan that is not kept.
     fn get(&self, source: Size, target: Size) -> Result<Arc<Plan>, Error> {
         if let Some(plan) = self.known(source, target) {
             return Ok(plan);
         }
         let plan = Arc::new(Plan::new(source, target, level())?);
-        let mut kept = self.lock();
-        kept.push(Arc::clone(&plan));
-        let oldest = (kept.len() > MAX_KEPT).then(|| kept.remove(0));
-        drop(kept);
-        drop(oldest);
+        let oldest = self.lock().and_then(|mut kept| {
+            kept.push(Arc::clone(&plan));
+            (kept.len() > MAX_KEPT).then(|| kept.remove(0))
+        });
+        drop(oldest); // which takes longer, so others may have the lock already
         Ok(plan)
     }
 
     fn known(&self, source: Size, target: Size) -> Option<Arc<Plan>> {
-        let mut kept = self.lock();
+        let mut kept = self.lock()?;
         let position = kept.iter().position(|plan| (plan.source(), plan.target()) == (source, target))?;
         kept[position..].rotate_left(1); // the last used comes last
         kept.last().cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Plan>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Option<MutexGuard<'_, Vec<Arc<Plan>>>> {
+        match self.0.try_lock() {
+            Ok(kept) => Some(kept),
+            Err(TryLockError::Poisoned(kept)) => Some(kept.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }
 
 /// What one call writes, and with what.
-struct Call<'a> {
+struct How<'a> {
     border: bool,
     threads: usize,
     plans: &'a Plans,
@@ -87,7 +91,7 @@ pub(crate) fn letterbox(
     plans: Option<&Plans>,
 ) -> PyResult<Vec<f64>> {
     let for_this_call = Plans::default();
-    let call = Call { border, threads: thread_count(threads)?, plans: plans.unwrap_or(&for_this_call) };
+    let how = How { border, threads: thread_count(threads)?, plans: plans.unwrap_or(&for_this_call) };
     let &[_, first, second, third] = out.shape() else {
         return Err(PyValueError::new_err("out must have four dimensions"));
     };
@@ -95,11 +99,11 @@ pub(crate) fn letterbox(
     let target = Size { height, width };
     if out.dtype().is_equiv_to(&numpy::dtype::<u8>(py)) {
         let format = if interleaved { Format::interleaved(reverses) } else { Format::planes(reverses) };
-        fill_typed::<u8>(py, &images, out, target, &format, &call)
+        fill_typed::<u8>(py, &images, out, target, &format, &how)
     } else if out.dtype().is_equiv_to(&numpy::dtype::<f16>(py)) {
-        fill_typed::<f16>(py, &images, out, target, &planes(reverses, legacy), &call)
+        fill_typed::<f16>(py, &images, out, target, &planes(reverses, legacy), &how)
     } else {
-        fill_typed::<f32>(py, &images, out, target, &planes(reverses, legacy), &call)
+        fill_typed::<f32>(py, &images, out, target, &planes(reverses, legacy), &how)
     }
 }
 
@@ -113,14 +117,14 @@ fn fill_typed<T: Sample + numpy::Element>(
     out: &Bound<'_, PyUntypedArray>,
     target: Size,
     format: &Format<T>,
-    &Call { border, threads, plans }: &Call<'_>,
+    &How { border, threads, plans }: &How<'_>,
 ) -> PyResult<Vec<f64>> {
     let images = images.iter().map(PyArrayMethods::try_readonly).collect::<Result<Vec<_>, _>>().map_err(in_use)?;
     let images: Vec<_> = images.iter().map(|image| image.as_array()).collect();
     let mut out = out.cast::<PyArray4<T>>()?.try_readwrite().map_err(in_use)?;
     let outs = out.as_slice_mut()?;
-    py.detach(|| {
-        let rows: Vec<Vec<&[u8]>> = images.iter().map(rows).collect();
+    call(py, || {
+        let rows = images.iter().map(rows).collect::<Result<Vec<_>, Error>>()?;
         let planned = images.iter().map(|image| {
             let (height, width, _) = image.dim();
             plans.get(Size { height, width }, target)
@@ -133,7 +137,6 @@ fn fill_typed<T: Sample + numpy::Element>(
         Plan::fill_batch(jobs, format, threads)?;
         Ok(scales)
     })
-    .map_err(to_py)
 }
 
 fn in_use(_: BorrowError) -> PyErr {
@@ -143,6 +146,6 @@ fn in_use(_: BorrowError) -> PyErr {
 }
 
 /// The rows of an image; in each, pixels lie one after the other.
-fn rows<'a>(image: &'a ArrayView3<'_, u8>) -> Vec<&'a [u8]> {
-    image.outer_iter().map(|row| row.to_slice().unwrap_or_default()).collect()
+fn rows<'a>(image: &'a ArrayView3<'_, u8>) -> Result<Vec<&'a [u8]>, Error> {
+    try_collect(image.outer_iter().map(|row| row.to_slice().unwrap_or_default()))
 }

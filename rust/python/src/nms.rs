@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::arguments::{borrow, number};
-use crate::error::to_py;
+use crate::error::call;
 use crate::level::level;
 
 #[pyfunction(signature = (boxes, scores, class_ids, iou_threshold))]
@@ -29,9 +29,7 @@ pub(crate) fn nms<'py>(
     let (rows, _) = boxes.as_slice()?.as_chunks();
     let scores = scores.as_slice()?;
     let class_ids = class_ids.as_ref().map(|class_ids| class_ids.as_slice()).transpose()?;
-    let kept = py.detach(|| {
-        let kept = yoloxfast_core::nms(level(), rows, scores, class_ids, iou_threshold)?;
-        Ok(kept.into_iter().map(|index| index as i64).collect::<Vec<_>>())
-    });
-    Ok(kept.map_err(to_py)?.into_pyarray(py))
+    let kept = call(py, || yoloxfast_core::nms(level(), rows, scores, class_ids, iou_threshold))?;
+    let in_place: Vec<_> = kept.into_iter().map(|index| index as i64).collect();
+    Ok(in_place.into_pyarray(py))
 }

@@ -12,8 +12,8 @@ use super::CHANNELS;
 use super::fetch::fetch_ahead;
 use super::store::{LANES, Store};
 use super::taps::Tap;
-use crate::Level;
 use crate::level::Instructions;
+use crate::{Error, Level, memory};
 
 /// Columns of which so many bytes of a row lie between two are fetched ahead: 2560x1440 and 3840x2160 to 640 take 0.93 of
 /// the time, where 1920x1080 would take 1.05.
@@ -77,15 +77,17 @@ struct Group<const WINDOWS: usize, const BYTES: usize> {
 
 impl Columns {
     /// Lays out these columns, unless there is no AVX-512 with VBMI, they are too few, or their pixels lie too far apart.
-    pub(super) fn new(taps: &[Tap], row_len: usize, level: Level) -> Option<Self> {
+    pub(super) fn new(taps: &[Tap], row_len: usize, level: Level) -> Result<Option<Self>, Error> {
         if level.instructions() != Instructions::Avx512 || !is_x86_feature_detected!("avx512vbmi") {
-            return None;
+            return Ok(None);
         }
-        let near = || Group::all(taps, row_len).map(Groups::Near);
         let is_sparse = row_len >= SPARSE * taps.len();
-        let far = || Group::all(taps, row_len).map(if is_sparse { Groups::Farther } else { Groups::Far });
+        let groups = match Group::all(taps, row_len)?.map(Groups::Near) {
+            None => Group::all(taps, row_len)?.map(if is_sparse { Groups::Farther } else { Groups::Far }),
+            near => near,
+        };
         let weights = taps.first().map(|tap| tap.weights).filter(|first| taps.iter().all(|tap| tap.weights == *first));
-        near().or_else(far).map(|groups| Self { row_len, groups, weights })
+        Ok(groups.map(|groups| Self { row_len, groups, weights }))
     }
 
     /// How these columns of two rows with such weights are blended.
@@ -126,9 +128,14 @@ impl Columns {
 
 impl<const WINDOWS: usize, const BYTES: usize> Group<WINDOWS, BYTES> {
     /// Groups of all columns; the last one goes back to columns of the one before to be full.
-    fn all(taps: &[Tap], row_len: usize) -> Option<Vec<Self>> {
-        let last = taps.len().checked_sub(LANES)?;
-        (0..taps.len()).step_by(LANES).map(|column| Self::new(taps, column.min(last), row_len)).collect()
+    fn all(taps: &[Tap], row_len: usize) -> Result<Option<Vec<Self>>, Error> {
+        let Some(last) = taps.len().checked_sub(LANES) else { return Ok(None) };
+        let mut groups = memory::with_capacity(taps.len().div_ceil(LANES))?;
+        for column in (0..taps.len()).step_by(LANES) {
+            let Some(group) = Self::new(taps, column.min(last), row_len) else { return Ok(None) };
+            groups.push(group);
+        }
+        Ok(Some(groups))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "rows are below MAX_SIDE")]
@@ -278,7 +285,7 @@ mod tests {
     #[test]
     fn windows_lie_in_the_row() {
         for (source, target) in (1..300).flat_map(|source| [1, 15, 16, 17, 90, 640].map(|target| (source, target))) {
-            match Columns::new(&of_columns(source, target), CHANNELS * source, Level::best()) {
+            match Columns::new(&of_columns(source, target).unwrap(), CHANNELS * source, Level::best()).unwrap() {
                 Some(Columns { groups: Groups::Near(groups), row_len, .. }) => assert_inside(&groups, row_len),
                 Some(Columns { groups: Groups::Far(groups) | Groups::Farther(groups), row_len, .. }) => {
                     assert_inside(&groups, row_len);

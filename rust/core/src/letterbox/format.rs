@@ -4,8 +4,8 @@ use half::f16;
 
 use super::fetch::{LINE, fetch_ahead};
 use super::{CHANNELS, PADDING, Size};
-use crate::Level;
 use crate::level::by_level;
+use crate::{Error, Level, memory};
 
 /// Bytes that are widened before the next lines are asked for.
 const BLOCK: usize = 64;
@@ -108,14 +108,15 @@ impl<T> Format<T> {
     }
 
     /// The rows of an input of that size.
-    pub(super) fn rows<'a>(&self, out: &'a mut [T], Size { height, width }: Size) -> Vec<Row<'a, T>> {
+    pub(super) fn rows<'a>(&self, out: &'a mut [T], Size { height, width }: Size) -> Result<Vec<Row<'a, T>>, Error> {
         if let Layout::Interleaved = self.layout {
-            return out.chunks_exact_mut(CHANNELS * width).map(Row::Interleaved).collect();
+            return memory::try_collect(out.chunks_exact_mut(CHANNELS * width).map(Row::Interleaved));
         }
         let (first, others) = out.split_at_mut(height * width);
         let (second, third) = others.split_at_mut(height * width);
         let [first, second, third] = [first, second, third].map(|plane| plane.chunks_exact_mut(width));
-        first.zip(second).zip(third).map(|((first, second), third)| Row::Planes([first, second, third])).collect()
+        let rows = first.zip(second).zip(third).map(|((first, second), third)| Row::Planes([first, second, third]));
+        memory::try_collect(rows)
     }
 }
 

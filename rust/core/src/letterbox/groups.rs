@@ -6,7 +6,7 @@ use super::avx2 as vector;
 #[cfg(target_arch = "aarch64")]
 use super::neon as vector;
 use super::taps::{Group, LANES, Tap};
-use crate::Level;
+use crate::{Error, Level, memory};
 
 /// The leading columns whose vector loads stay inside a row of `row_len` bytes.
 #[derive(Clone, Debug)]
@@ -17,9 +17,9 @@ pub(super) struct Groups {
 
 impl Groups {
     /// Lays them out, unless there is no vector code at that level.
-    pub(super) fn new(taps: &[Tap], row_len: usize, level: Level) -> Option<Self> {
+    pub(super) fn new(taps: &[Tap], row_len: usize, level: Level) -> Result<Option<Self>, Error> {
         if level == Level::SCALAR {
-            return None;
+            return Ok(None);
         }
         let fits = |tap: &&Tap| tap.offset() + vector::READ <= row_len;
         let (groups, _) = taps[..taps.iter().take_while(fits).count()].as_chunks::<LANES>();
@@ -28,7 +28,7 @@ impl Groups {
             offsets: taps.map(|tap| tap.offset() as u32),
             weights: taps.map(|tap| tap.weights),
         };
-        Some(Self { row_len, groups: groups.iter().map(group).collect() })
+        Ok(Some(Self { row_len, groups: memory::try_collect(groups.iter().map(group))? }))
     }
 
     /// Resizes a row of that length to these columns; returns how many they are.
@@ -51,7 +51,7 @@ mod tests {
     fn what_is_read_lies_in_the_row() {
         for (source, target) in (1..100).flat_map(|source| [1, 7, 8, 90, 640].map(|target| (source, target))) {
             if let Some(Groups { groups, row_len }) =
-                Groups::new(&of_columns(source, target), CHANNELS * source, Level::best())
+                Groups::new(&of_columns(source, target).unwrap(), CHANNELS * source, Level::best()).unwrap()
             {
                 let mut offsets = groups.iter().flat_map(|group| group.offsets);
                 assert!(offsets.all(|offset| offset as usize + vector::READ <= row_len));

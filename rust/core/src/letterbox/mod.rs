@@ -27,7 +27,7 @@ mod store;
 mod taps;
 
 use crate::parallel::for_each;
-use crate::{Error, Level};
+use crate::{Error, Level, memory};
 use format::Row;
 use sampling::{Sampler, Sampling};
 
@@ -80,7 +80,7 @@ impl Plan {
     /// least one pixel high and wide.
     ///
     /// # Errors
-    /// A side of 0, or too large.
+    /// A side of 0, or too large; too little memory.
     #[expect(clippy::cast_precision_loss, reason = "sides are below 2^21")]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounding down, as YOLOX does")]
     pub fn new(source: Size, target: Size, level: Level) -> Result<Self, Error> {
@@ -90,7 +90,7 @@ impl Plan {
         let scale = ratio(target.height, source.height).min(ratio(target.width, source.width));
         let resized = |side: usize| ((side as f64 * scale) as usize).max(1);
         let resized = Size { height: resized(source.height), width: resized(source.width) };
-        Ok(Self { source, target, resized, scale, sampling: Sampling::new(source, resized, level), level })
+        Ok(Self { source, target, resized, scale, sampling: Sampling::new(source, resized, level)?, level })
     }
 
     /// Network pixels per image pixel.
@@ -120,7 +120,7 @@ impl Plan {
     /// Writes the letterbox of an image, one slice for each row, into `out`.
     ///
     /// # Errors
-    /// An image or an output of another size.
+    /// An image or an output of another size; too little memory.
     pub fn fill<T: Sample>(&self, image: &[&[u8]], out: &mut [T], format: &Format<T>) -> Result<(), Error> {
         Self::fill_batch([Job { plan: self, image, out, border: true }].into(), format, 1)
     }
@@ -128,13 +128,15 @@ impl Plan {
     /// Writes the letterboxes of all images, on up to `threads` threads.
     ///
     /// # Errors
-    /// An image or an output of another size; then nothing is written.
+    /// An image or an output of another size: then nothing is written. Too little memory.
     pub fn fill_batch<T: Sample>(jobs: Vec<Job<'_, T>>, format: &Format<T>, threads: usize) -> Result<(), Error> {
         jobs.iter().try_for_each(Job::check)?;
         let parts = if threads > 1 { PARTS.saturating_mul(threads).div_ceil(jobs.len().max(1)) } else { 1 };
-        let tasks: Vec<_> = jobs.into_iter().flat_map(|job| job.split(parts, format)).collect();
-        for_each(tasks.into_iter(), threads, |part| part.fill(format));
-        Ok(())
+        let mut tasks = Vec::new();
+        for job in jobs {
+            job.split(parts, format, &mut tasks)?;
+        }
+        for_each(tasks.into_iter(), threads, |part| part.fill(format))
     }
 }
 
@@ -163,15 +165,16 @@ impl<'a, T> Job<'a, T> {
         }
     }
 
-    /// Splits it into so many parts, or fewer.
-    fn split(self, parts: usize, format: &Format<T>) -> impl Iterator<Item = Part<'a, T>> {
+    /// Splits it into so many parts, or fewer, and appends them to `tasks`.
+    fn split(self, parts: usize, format: &Format<T>, tasks: &mut Vec<Part<'a, T>>) -> Result<(), Error> {
         let Self { plan, image, out, border } = self;
         let height = plan.target.height.div_ceil(parts);
-        let mut rows = format.rows(out, plan.target).into_iter();
-        (0..).step_by(height).map_while(move |first| {
-            let part: Vec<_> = rows.by_ref().take(height).collect();
-            (!part.is_empty()).then_some(Part { plan, image, border, first, rows: part })
-        })
+        let mut rows = format.rows(out, plan.target)?.into_iter();
+        for first in (0..plan.target.height).step_by(height) {
+            let rows = memory::try_collect(rows.by_ref().take(height))?;
+            memory::push(tasks, Part { plan, image, border, first, rows })?;
+        }
+        Ok(())
     }
 }
 
@@ -185,9 +188,9 @@ struct Part<'a, T> {
 }
 
 impl<T: Sample> Part<'_, T> {
-    fn fill(self, format: &Format<T>) {
+    fn fill(self, format: &Format<T>) -> Result<(), Error> {
         let Plan { sampling, resized, level, .. } = self.plan;
-        let mut sampler = Sampler::new(sampling, *level, self.image, resized.width);
+        let mut sampler = Sampler::new(sampling, *level, self.image, resized.width)?;
         for (number, mut row) in (self.first..).zip(self.rows) {
             if number < resized.height {
                 let written = format.plain(&mut row).is_some_and(|planes| sampler.write(number, planes));
@@ -199,5 +202,6 @@ impl<T: Sample> Part<'_, T> {
                 format.pad(if number < resized.height { resized.width } else { 0 }, &mut row);
             }
         }
+        Ok(())
     }
 }

@@ -9,8 +9,8 @@ use super::CHANNELS;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::groups::Groups;
 use super::taps::Tap;
-use crate::Level;
 use crate::level::by_level;
+use crate::{Error, Level};
 
 /// The taps of all columns.
 #[derive(Clone, Debug)]
@@ -26,12 +26,12 @@ impl Columns {
         not(any(target_arch = "x86_64", target_arch = "aarch64")),
         expect(unused_variables, reason = "there is no vector code")
     )]
-    pub(super) fn new(taps: Vec<Tap>, source: usize, level: Level) -> Self {
-        Self {
+    pub(super) fn new(taps: Vec<Tap>, source: usize, level: Level) -> Result<Self, Error> {
+        Ok(Self {
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            groups: Groups::new(&taps, CHANNELS * source, level),
+            groups: Groups::new(&taps, CHANNELS * source, level)?,
             taps,
-        }
+        })
     }
 
     /// Resizes a row of the source, each channel to a row of its own.

@@ -7,7 +7,7 @@ use super::format::Sample;
 use super::resize::{Columns, blend};
 use super::taps::{self, Tap};
 use super::{CHANNELS, Size};
-use crate::Level;
+use crate::{Error, Level, memory};
 
 /// Images that are enlarged by more are faster if their resized rows are kept: 100x75 to 640x480 takes 0.9 of the time.
 #[cfg(target_arch = "x86_64")]
@@ -34,8 +34,9 @@ pub(super) enum Sampling {
 /// One row for each channel.
 type Channels<T> = [Vec<T>; CHANNELS];
 
-fn channels<T: Copy + Default>(width: usize) -> Channels<T> {
-    std::array::from_fn(|_| vec![T::default(); width])
+fn channels<T: Copy + Default>(width: usize) -> Result<Channels<T>, Error> {
+    let channel = || memory::filled(T::default(), width);
+    Ok([channel()?, channel()?, channel()?])
 }
 
 fn slices<T>(channels: &mut Channels<T>) -> [&mut [T]; CHANNELS] {
@@ -43,22 +44,22 @@ fn slices<T>(channels: &mut Channels<T>) -> [&mut [T]; CHANNELS] {
 }
 
 impl Sampling {
-    pub(super) fn new(source: Size, resized: Size, level: Level) -> Self {
+    pub(super) fn new(source: Size, resized: Size, level: Level) -> Result<Self, Error> {
         if source == resized {
-            return Self::Copy;
+            return Ok(Self::Copy);
         }
-        let columns = taps::of_columns(source.width, resized.width);
-        let rows = taps::of_rows(source.height, resized.height);
+        let columns = taps::of_columns(source.width, resized.width)?;
+        let rows = taps::of_rows(source.height, resized.height)?;
         #[cfg(target_arch = "x86_64")]
         if MOST_ENLARGED * source.height >= resized.height
-            && let Some(columns) = avx512::Columns::new(&columns, CHANNELS * source.width, level)
+            && let Some(columns) = avx512::Columns::new(&columns, CHANNELS * source.width, level)?
         {
-            return Self::AtOnce { columns, rows };
+            return Ok(Self::AtOnce { columns, rows });
         }
         if source == (Size { height: 2 * resized.height, width: 2 * resized.width }) {
-            return Self::Halve;
+            return Ok(Self::Halve);
         }
-        Self::Blend { columns: Columns::new(columns, source.width, level), rows }
+        Ok(Self::Blend { columns: Columns::new(columns, source.width, level)?, rows })
     }
 }
 
@@ -77,7 +78,12 @@ pub(super) struct Sampler<'a> {
 }
 
 impl<'a> Sampler<'a> {
-    pub(super) fn new(sampling: &'a Sampling, level: Level, image: &'a [&'a [u8]], width: usize) -> Self {
+    pub(super) fn new(
+        sampling: &'a Sampling,
+        level: Level,
+        image: &'a [&'a [u8]],
+        width: usize,
+    ) -> Result<Self, Error> {
         let (wide, narrow) = match sampling {
             Sampling::Copy => (0, 0),
             Sampling::Halve => (2 * width, 0),
@@ -85,15 +91,15 @@ impl<'a> Sampler<'a> {
             #[cfg(target_arch = "x86_64")]
             Sampling::AtOnce { .. } => (0, 0),
         };
-        Self {
+        Ok(Self {
             sampling,
             level,
             image,
-            bytes: channels(width),
-            wide: [channels(wide), channels(wide)],
-            resized: [channels(narrow), channels(narrow)],
+            bytes: channels(width)?,
+            wide: [channels(wide)?, channels(wide)?],
+            resized: [channels(narrow)?, channels(narrow)?],
             held: [None; 2],
-        }
+        })
     }
 
     /// The row of that number, one slice for each channel.

@@ -14,6 +14,7 @@
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::CHANNELS;
+use crate::{Error, memory};
 
 /// A weight of 1.
 const ONE: f32 = 2048.0;
@@ -47,7 +48,7 @@ pub(super) struct Group {
 }
 
 /// One tap for each target column. Its two columns are neighbours, unless there is but one.
-pub(super) fn of_columns(source: usize, target: usize) -> Vec<Tap> {
+pub(super) fn of_columns(source: usize, target: usize) -> Result<Vec<Tap>, Error> {
     let last = source - 1;
     let tap = |column| {
         let (first, fraction) = position(column, source, target);
@@ -57,11 +58,11 @@ pub(super) fn of_columns(source: usize, target: usize) -> Vec<Tap> {
             Ok(first) => Tap { sources: [first, first + 1], weights: weights(fraction) },
         }
     };
-    (0..target).map(tap).collect()
+    memory::try_collect((0..target).map(tap))
 }
 
 /// One tap for each target row. A row without weight is no other than the one with all of it, so it need not be read.
-pub(super) fn of_rows(source: usize, target: usize) -> Vec<Tap> {
+pub(super) fn of_rows(source: usize, target: usize) -> Result<Vec<Tap>, Error> {
     let inside = |row: isize| row.clamp(0, source as isize - 1) as usize;
     let tap = |row| {
         let (first, fraction) = position(row, source, target);
@@ -72,7 +73,7 @@ pub(super) fn of_rows(source: usize, target: usize) -> Vec<Tap> {
             _ => Tap { sources: [first, second], weights },
         }
     };
-    (0..target).map(tap).collect()
+    memory::try_collect((0..target).map(tap))
 }
 
 fn position(target: usize, source_side: usize, target_side: usize) -> (isize, f32) {
@@ -93,7 +94,7 @@ mod tests {
     #[test]
     fn halving_takes_the_mean_of_two() {
         let expected = [0, 2, 4].map(|first| Tap { sources: [first, first + 1], weights: [1024, 1024] });
-        assert_eq!((of_columns(6, 3), of_rows(6, 3)), (expected.to_vec(), expected.to_vec()));
+        assert_eq!((of_columns(6, 3), of_rows(6, 3)), (Ok(expected.to_vec()), Ok(expected.to_vec())));
     }
 
     #[test]
@@ -102,17 +103,17 @@ mod tests {
         let inner = [tap([0, 1], [1536, 512]), tap([0, 1], [512, 1536])];
         let columns = [tap([0, 1], [2048, 0]), inner[0], inner[1], tap([0, 1], [0, 2048])];
         let rows = [tap([0, 0], [512, 1536]), inner[0], inner[1], tap([1, 1], [1536, 512])];
-        assert_eq!((of_columns(2, 4), of_rows(2, 4)), (columns.to_vec(), rows.to_vec()));
+        assert_eq!((of_columns(2, 4), of_rows(2, 4)), (Ok(columns.to_vec()), Ok(rows.to_vec())));
     }
 
     #[test]
     fn a_row_without_weight_is_not_read() {
         let tap = |source| Tap { sources: [source; 2], weights: [2048, 0] };
-        assert_eq!(of_rows(9, 3), [1, 4, 7].map(tap));
+        assert_eq!(of_rows(9, 3).unwrap(), [1, 4, 7].map(tap));
     }
 
     #[test]
     fn a_single_column_is_its_own_neighbour() {
-        assert!(of_columns(1, 3).iter().all(|tap| tap.sources == [0, 0]));
+        assert!(of_columns(1, 3).unwrap().iter().all(|tap| tap.sources == [0, 0]));
     }
 }

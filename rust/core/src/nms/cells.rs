@@ -9,8 +9,11 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 boxes, and 16 cells for each")]
 
+use std::iter;
+
 use super::Box4;
 use super::kept::{Block, Kept, LANES, Threshold};
+use crate::{Error, memory};
 
 /// A box that touches more cells is large.
 const MOST_CELLS: u32 = 16;
@@ -47,47 +50,53 @@ struct Touched {
 
 impl Cells {
     /// Forgets all boxes, and prepares for some of these.
-    pub(super) fn prepare(&mut self, boxes: &[Box4]) {
+    pub(super) fn prepare(&mut self, boxes: &[Box4]) -> Result<(), Error> {
         self.per_pixel = [0, 1].map(|axis| 1.0 / (4.0 * usual_size(boxes, axis)));
-        self.places.clear();
-        self.places.resize(boxes.len().next_power_of_two(), Place::default());
+        memory::refill(&mut self.places, iter::repeat_n(Place::default(), boxes.len().next_power_of_two()))?;
         self.blocks.clear();
         self.previous.clear();
         self.large.clear();
         self.all.clear();
+        Ok(())
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let entered =
+            memory::bytes_of(&self.places) + memory::bytes_of(&self.blocks) + memory::bytes_of(&self.previous);
+        entered + self.large.bytes() + self.all.bytes()
     }
 
     #[inline(always)]
-    pub(super) fn push(&mut self, corners: Box4, threshold: Threshold) {
-        self.push_into(self.touched(corners), corners, threshold);
+    pub(super) fn push(&mut self, corners: Box4, threshold: Threshold) -> Result<(), Error> {
+        self.push_into(self.touched(corners), corners, threshold)
     }
 
     /// Adds a box, unless its IoU with one of these is above the threshold, and tells whether it did.
     #[inline(always)]
-    pub(super) fn push_unless_suppressed(&mut self, candidate: Box4, threshold: Threshold) -> bool {
+    pub(super) fn push_unless_suppressed(&mut self, candidate: Box4, threshold: Threshold) -> Result<bool, Error> {
         let touched = self.touched(candidate);
         let is_new = !self.suppresses(touched, candidate, threshold);
         if is_new {
-            self.push_into(touched, candidate, threshold);
+            self.push_into(touched, candidate, threshold)?;
         }
-        is_new
+        Ok(is_new)
     }
 
     #[inline(always)]
-    fn push_into(&mut self, touched: Touched, corners: Box4, threshold: Threshold) {
-        self.all.push(corners, threshold);
+    fn push_into(&mut self, touched: Touched, corners: Box4, threshold: Threshold) -> Result<(), Error> {
+        self.all.push(corners, threshold)?;
         if is_empty(corners) {
-            return;
+            return Ok(());
         }
         if touched.count() > MOST_CELLS {
-            self.large.push(corners, threshold);
-            return;
+            return self.large.push(corners, threshold);
         }
         for row in touched.top..=touched.bottom {
             for column in touched.left..=touched.right {
-                self.enter(self.place(column, row), corners, threshold);
+                self.enter(self.place(column, row), corners, threshold)?;
             }
         }
+        Ok(())
     }
 
     #[inline(always)]
@@ -140,16 +149,17 @@ impl Cells {
     }
 
     #[inline(always)]
-    fn enter(&mut self, place: usize, corners: Box4, threshold: Threshold) {
+    fn enter(&mut self, place: usize, corners: Box4, threshold: Threshold) -> Result<(), Error> {
         let Place { len, block } = &mut self.places[place];
         let lane = *len as usize % LANES;
         if lane == 0 {
-            self.previous.push(*block);
+            memory::push(&mut self.previous, *block)?;
             *block = self.blocks.len() as u32;
-            self.blocks.push(Block::EMPTY);
+            memory::push(&mut self.blocks, Block::EMPTY)?;
         }
         self.blocks[*block as usize].set(lane, corners, threshold);
         *len += 1;
+        Ok(())
     }
 }
 

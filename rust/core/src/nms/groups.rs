@@ -2,7 +2,10 @@
 
 #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "there are fewer than 2^32 boxes")]
 
+use std::iter;
 use std::ops::Range;
+
+use crate::{Error, memory};
 
 /// Positions, grouped by class.
 #[derive(Clone, Debug, Default)]
@@ -14,17 +17,14 @@ pub(super) struct Groups {
 
 impl Groups {
     /// Makes one group of all positions below `count`.
-    pub(super) fn join(&mut self, count: usize) {
-        self.positions.clear();
-        self.positions.extend(0..count as u32);
-        self.ends.clear();
-        self.ends.push(count as u32);
+    pub(super) fn join(&mut self, count: usize) -> Result<(), Error> {
+        memory::refill(&mut self.positions, 0..count as u32)?;
+        memory::refill(&mut self.ends, iter::once(count as u32))
     }
 
     /// Groups positions by class: those of these classes, in order.
-    pub(super) fn split(&mut self, class_ids: impl Iterator<Item = i64>) {
-        self.class_ids.clear();
-        self.class_ids.extend(class_ids);
+    pub(super) fn split(&mut self, class_ids: impl ExactSizeIterator<Item = i64>) -> Result<(), Error> {
+        memory::refill(&mut self.class_ids, class_ids)?;
         let lowest = self.class_ids.iter().copied().min().unwrap_or_default();
         let highest = self.class_ids.iter().copied().max().unwrap_or_default();
         match usize::try_from(i128::from(highest) - i128::from(lowest)) {
@@ -35,8 +35,12 @@ impl Groups {
 
     /// Each group's positions, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = Range<usize>> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let starts = iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, end)| start as usize..*end as usize)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        memory::bytes_of(&self.positions) + memory::bytes_of(&self.ends) + memory::bytes_of(&self.class_ids)
     }
 
     pub(super) fn positions(&self) -> &[u32] {
@@ -44,11 +48,10 @@ impl Groups {
     }
 
     /// Counting sort: this many classes from the lowest on.
-    fn count(&mut self, lowest: i64, classes: usize) {
+    fn count(&mut self, lowest: i64, classes: usize) -> Result<(), Error> {
         let Self { positions, ends, class_ids } = self;
         let number = |class_id: i64| (class_id - lowest) as usize;
-        ends.clear();
-        ends.resize(classes, 0);
+        memory::refill(ends, iter::repeat_n(0, classes))?;
         for class_id in &*class_ids {
             ends[number(*class_id)] += 1;
         }
@@ -56,26 +59,27 @@ impl Groups {
         for end in &mut *ends {
             (*end, start) = (start, start + *end);
         }
-        positions.clear();
-        positions.resize(class_ids.len(), 0);
+        memory::refill(positions, iter::repeat_n(0, class_ids.len()))?;
         for (position, class_id) in class_ids.iter().enumerate() {
             let end = &mut ends[number(*class_id)];
             positions[*end as usize] = position as u32;
             *end += 1;
         }
+        Ok(())
     }
 
     /// Comparison sort: any classes.
-    fn sort(&mut self) {
+    fn sort(&mut self) -> Result<(), Error> {
         let Self { positions, ends, class_ids } = self;
-        positions.clear();
-        positions.extend(0..class_ids.len() as u32);
-        positions.sort_by_key(|position| class_ids[*position as usize]);
+        memory::refill(positions, 0..class_ids.len() as u32)?;
+        positions.sort_unstable_by_key(|position| (class_ids[*position as usize], *position));
         let groups = positions.chunk_by(|a, b| class_ids[*a as usize] == class_ids[*b as usize]);
         ends.clear();
+        memory::reserve(ends, class_ids.len())?;
         ends.extend(groups.scan(0, |end, group| {
             *end += group.len() as u32;
             Some(*end)
         }));
+        Ok(())
     }
 }

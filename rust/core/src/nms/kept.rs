@@ -1,6 +1,7 @@
 //! A list of boxes, laid out for vector units.
 
 use super::Box4;
+use crate::{Error, memory};
 
 /// Boxes compared at once.
 pub(super) const LANES: usize = 16;
@@ -113,15 +114,16 @@ impl Kept {
     }
 
     #[inline(always)]
-    pub(super) fn push(&mut self, corners: Box4, threshold: Threshold) {
+    pub(super) fn push(&mut self, corners: Box4, threshold: Threshold) -> Result<(), Error> {
         let lane = self.len % LANES;
         if lane == 0 {
-            self.blocks.push(Block::EMPTY);
+            memory::push(&mut self.blocks, Block::EMPTY)?;
         }
         if let Some(block) = self.blocks.last_mut() {
             block.set(lane, corners, threshold);
         }
         self.len += 1;
+        Ok(())
     }
 
     /// Whether the IoU of a box with any of these is above the threshold; NaN, where a union is empty, is not.
@@ -133,6 +135,10 @@ impl Kept {
             }
         }
         false
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        memory::bytes_of(&self.blocks)
     }
 
     pub(super) fn len(&self) -> usize {

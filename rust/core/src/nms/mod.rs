@@ -18,8 +18,8 @@ mod kept;
 mod order;
 
 use crate::level::by_level;
-use crate::pool::Pool;
-use crate::{Error, Level};
+use crate::pool::{Pool, Scratch};
+use crate::{Error, Level, memory};
 use cells::Cells;
 use groups::Groups;
 use kept::{Kept, Threshold};
@@ -43,13 +43,21 @@ pub(crate) struct Workspace {
     cells: Cells,
 }
 
+impl Scratch for Workspace {
+    fn bytes(&self) -> usize {
+        let keys = memory::bytes_of(&self.keys) + memory::bytes_of(&self.keys_buffer);
+        let boxes = memory::bytes_of(&self.boxes) + memory::bytes_of(&self.is_kept);
+        keys + boxes + self.groups.bytes() + self.kept.bytes() + self.cells.bytes()
+    }
+}
+
 /// Returns the indices of the boxes that are kept, best score first.
 ///
 /// `boxes` are `x1, y1, x2, y2`. Without `class_ids` all boxes suppress one another. IoU is plain (no +1 on widths and
 /// heights), in `f32`; two boxes without area have none. A box whose corners or score are not finite is never kept.
 ///
 /// # Errors
-/// Arrays of different lengths, or 2^32 boxes or more; a threshold outside 0..=1.
+/// Arrays of different lengths, or 2^32 boxes or more; a threshold outside 0..=1; too little memory.
 pub fn nms(
     level: Level,
     boxes: &[Box4],
@@ -66,8 +74,10 @@ pub fn nms(
         return Err(Error::TooManyBoxes(boxes.len()));
     }
     let class_of = class_ids.map(|class_ids| |index: usize| class_ids[index]);
-    let suppress = |workspace: &mut _| suppress(level, boxes, scores, class_of, iou_threshold, workspace).collect();
-    Ok(WORKSPACES.with(suppress))
+    WORKSPACES.with(|workspace| {
+        let kept = suppress(level, boxes, scores, class_of, iou_threshold, workspace)?;
+        memory::try_collect(kept)
+    })
 }
 
 /// Yields the indices of the boxes that are kept, best score first. The arguments have been checked.
@@ -78,28 +88,26 @@ pub(crate) fn suppress<'a, F: Fn(usize) -> i64>(
     class_of: Option<F>,
     iou_threshold: f32,
     workspace: &'a mut Workspace,
-) -> impl ExactSizeIterator<Item = usize> + use<'a, F> {
+) -> Result<impl ExactSizeIterator<Item = usize> + use<'a, F>, Error> {
     let Workspace { keys, keys_buffer, groups, boxes: grouped, is_kept, kept, cells } = workspace;
-    order::sort(boxes, scores, keys, keys_buffer);
+    order::sort(boxes, scores, keys, keys_buffer)?;
     match class_of {
-        Some(class_of) => groups.split(keys.iter().map(|key| class_of(order::index(*key)))),
-        None => groups.join(keys.len()),
+        Some(class_of) => groups.split(keys.iter().map(|key| class_of(order::index(*key))))?,
+        None => groups.join(keys.len())?,
     }
-    grouped.clear();
-    grouped.extend(groups.positions().iter().map(|position| boxes[order::index(keys[*position as usize])]));
-    is_kept.clear();
-    is_kept.resize(keys.len(), false);
+    memory::refill(grouped, groups.positions().iter().map(|position| boxes[order::index(keys[*position as usize])]))?;
+    memory::refill(is_kept, std::iter::repeat_n(false, keys.len()))?;
     let threshold = Threshold::new(iou_threshold);
     for group in groups.iter() {
         let (boxes, positions) = (&grouped[group.clone()], &groups.positions()[group]);
-        let seen = suppress_few(level, boxes, positions, threshold, kept, is_kept);
+        let seen = suppress_few(level, boxes, positions, threshold, kept, is_kept)?;
         if seen < boxes.len() {
-            suppress_many(level, boxes, positions, seen, threshold, cells, is_kept);
+            suppress_many(level, boxes, positions, seen, threshold, cells, is_kept)?;
         }
     }
     let mut is_kept = is_kept.iter();
     keys.retain(|_| is_kept.next() == Some(&true));
-    keys.iter().map(|key| order::index(*key))
+    Ok(keys.iter().map(|key| order::index(*key)))
 }
 
 by_level! {
@@ -111,7 +119,7 @@ by_level! {
         threshold: Threshold,
         kept: &mut Kept,
         is_kept: &mut [bool],
-    ) -> usize = suppress_few_body
+    ) -> Result<usize, Error> = suppress_few_body
 }
 
 #[inline(always)]
@@ -121,18 +129,18 @@ fn suppress_few_body(
     threshold: Threshold,
     kept: &mut Kept,
     is_kept: &mut [bool],
-) -> usize {
+) -> Result<usize, Error> {
     kept.clear();
     for (number, (candidate, position)) in boxes.iter().zip(positions).enumerate() {
         if kept.len() == MANY {
-            return number;
+            return Ok(number);
         }
         if !kept.suppresses(*candidate, threshold) {
-            kept.push(*candidate, threshold);
+            kept.push(*candidate, threshold)?;
             is_kept[*position as usize] = true;
         }
     }
-    boxes.len()
+    Ok(boxes.len())
 }
 
 by_level! {
@@ -144,7 +152,7 @@ by_level! {
         threshold: Threshold,
         cells: &mut Cells,
         is_kept: &mut [bool],
-    ) = suppress_many_body
+    ) -> Result<(), Error> = suppress_many_body
 }
 
 #[inline(always)]
@@ -155,17 +163,18 @@ fn suppress_many_body(
     threshold: Threshold,
     cells: &mut Cells,
     is_kept: &mut [bool],
-) {
-    cells.prepare(boxes);
+) -> Result<(), Error> {
+    cells.prepare(boxes)?;
     let mut both = boxes.iter().zip(positions);
     for (corners, position) in both.by_ref().take(seen) {
         if is_kept[*position as usize] {
-            cells.push(*corners, threshold);
+            cells.push(*corners, threshold)?;
         }
     }
     for (candidate, position) in both {
-        is_kept[*position as usize] = cells.push_unless_suppressed(*candidate, threshold);
+        is_kept[*position as usize] = cells.push_unless_suppressed(*candidate, threshold)?;
     }
+    Ok(())
 }
 
 pub(crate) fn check_threshold(name: &'static str, value: f32) -> Result<(), Error> {

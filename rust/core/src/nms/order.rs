@@ -8,6 +8,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 boxes")]
 
 use super::Box4;
+use crate::{Error, memory};
 
 /// Fewer keys are sorted by comparison.
 const MANY: usize = if cfg!(fuzzing) { 16 } else { 500 };
@@ -16,21 +17,25 @@ const MANY: usize = if cfg!(fuzzing) { 16 } else { 500 };
 const VERY_MANY: usize = if cfg!(fuzzing) { 64 } else { 8000 };
 
 /// Replaces `keys` by those of the boxes whose corners and score are finite, in order.
-pub(super) fn sort(boxes: &[Box4], scores: &[f32], keys: &mut Vec<u64>, buffer: &mut Vec<u64>) {
+pub(super) fn sort(boxes: &[Box4], scores: &[f32], keys: &mut Vec<u64>, buffer: &mut Vec<u64>) -> Result<(), Error> {
     keys.clear();
+    memory::reserve(keys, boxes.len())?;
     for (index, (corners, score)) in boxes.iter().zip(scores).enumerate() {
         if score.is_finite() && corners.iter().all(|corner| corner.is_finite()) {
             keys.push(u64::from(rank(*score)) << 32 | index as u64);
         }
     }
     match keys.len() {
-        0..MANY => keys.sort_unstable(),
+        0..MANY => {
+            keys.sort_unstable();
+            Ok(())
+        }
         MANY..VERY_MANY => sort_by_digits::<{ 1 << 8 }>(keys, buffer),
         VERY_MANY.. => sort_by_digits::<{ 1 << 11 }>(keys, buffer),
     }
 }
 
-fn sort_by_digits<const RADIX: usize>(keys: &mut Vec<u64>, buffer: &mut Vec<u64>) {
+fn sort_by_digits<const RADIX: usize>(keys: &mut Vec<u64>, buffer: &mut Vec<u64>) -> Result<(), Error> {
     let (all, any) = keys.iter().fold((u64::MAX, 0), |(all, any), key| (all & key, any | key));
     let differing_bits = u64::BITS - (all ^ any).leading_zeros();
     let shift = differing_bits.saturating_sub(2 * RADIX.ilog2());
@@ -41,8 +46,7 @@ fn sort_by_digits<const RADIX: usize>(keys: &mut Vec<u64>, buffer: &mut Vec<u64>
         counts[0][low] += 1;
         counts[1][high] += 1;
     }
-    buffer.clear();
-    buffer.resize(keys.len(), 0);
+    memory::refill(buffer, std::iter::repeat_n(0, keys.len()))?;
     for (number, starts) in counts.iter_mut().enumerate() {
         let mut start = 0;
         for count in &mut *starts {
@@ -58,6 +62,7 @@ fn sort_by_digits<const RADIX: usize>(keys: &mut Vec<u64>, buffer: &mut Vec<u64>
     for run in keys.chunk_by_mut(|a, b| digits(*a) == digits(*b)) {
         run.sort_unstable();
     }
+    Ok(())
 }
 
 /// The index that a key holds.
@@ -93,7 +98,7 @@ mod tests {
                 let mut expected: Vec<usize> = (0..count).collect();
                 expected.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
                 let (mut keys, mut buffer) = (vec![1], vec![2]);
-                sort(&vec![[0.0; 4]; count], &scores, &mut keys, &mut buffer);
+                sort(&vec![[0.0; 4]; count], &scores, &mut keys, &mut buffer).unwrap();
                 assert_eq!(keys.iter().map(|key| index(*key)).collect::<Vec<_>>(), expected);
             }
         }

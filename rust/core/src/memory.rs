@@ -1,0 +1,65 @@
+//! Memory that the system may refuse.
+//!
+//! What is as large as a caller wants it to be is asked for here, and a refusal is an [`Error::Memory`]: where `Vec` would
+//! end the process, which may serve others.
+
+use crate::Error;
+
+/// Makes room for as many values more.
+#[inline(always)]
+pub(crate) fn reserve<T>(vector: &mut Vec<T>, additional: usize) -> Result<(), Error> {
+    match vector.try_reserve(additional) {
+        Ok(()) => Ok(()),
+        Err(_) => Err(refused::<T>(additional)),
+    }
+}
+
+#[cold]
+fn refused<T>(count: usize) -> Error {
+    Error::Memory { bytes: count.saturating_mul(size_of::<T>()) }
+}
+
+/// Returns a vector without values that has room for `capacity` of them.
+pub(crate) fn with_capacity<T>(capacity: usize) -> Result<Vec<T>, Error> {
+    let mut vector = Vec::new();
+    match vector.try_reserve_exact(capacity) {
+        Ok(()) => Ok(vector),
+        Err(_) => Err(refused::<T>(capacity)),
+    }
+}
+
+/// Appends a value.
+#[inline(always)]
+pub(crate) fn push<T>(vector: &mut Vec<T>, value: T) -> Result<(), Error> {
+    reserve(vector, 1)?;
+    vector.push(value);
+    Ok(())
+}
+
+/// Replaces the values of a vector.
+pub(crate) fn refill<T>(vector: &mut Vec<T>, values: impl ExactSizeIterator<Item = T>) -> Result<(), Error> {
+    vector.clear();
+    reserve(vector, values.len())?;
+    vector.extend(values);
+    Ok(())
+}
+
+/// Collects values into a vector.
+///
+/// # Errors
+/// [`Error::Memory`] if the system refuses the memory.
+pub fn try_collect<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>, Error> {
+    let mut vector = with_capacity(values.len())?;
+    vector.extend(values);
+    Ok(vector)
+}
+
+/// Returns a vector of copies of a value.
+pub(crate) fn filled<T: Clone>(value: T, len: usize) -> Result<Vec<T>, Error> {
+    try_collect(std::iter::repeat_n(value, len))
+}
+
+/// Bytes that a vector holds on to.
+pub(crate) fn bytes_of<T>(vector: &Vec<T>) -> usize {
+    vector.capacity() * size_of::<T>()
+}
