@@ -41,7 +41,7 @@ CALLS: dict[str, Callable[[int], Any]] = {
 SECONDS = 20
 
 
-def is_equal(found: object, expected: object) -> bool:
+def is_equal(found: Any, expected: Any) -> bool:
     return np.array_equal(found, expected) if isinstance(found, np.ndarray) else found == expected
 
 
