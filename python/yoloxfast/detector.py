@@ -72,7 +72,7 @@ class Detector(Inference):
         Runtime computes as the model says.
     cuda_graphs : bool, default False
         Whether an engine is started as one CUDA graph, which spares the CPU a launch for each kernel of the network.
-        Needs cuda-python: `pip install 'yoloxfast[cuda-python]'`.
+        Needs cuda-python, which the extra `cuda-python` brings.
     device : int or str, default 0
         Number of the GPU, for TensorRT and for ONNX Runtime's providers that use one; OpenVINO's name of a device, such
         as "GPU", for OpenVINO.

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["EngineError", "MissingDependencyError", "ModelError", "forget_frames", "forgetting_frames", "missing"]
+__all__ = [
+    "EngineError",
+    "MissingDependencyError",
+    "ModelError",
+    "forget_frames",
+    "forgetting_frames",
+    "how_to_install",
+    "missing",
+]
 
 
 class ModelError(ValueError):
@@ -25,12 +33,20 @@ class MissingDependencyError(ImportError):
     """An optional package is not installed, or broken; says how to install it."""
 
 
-def missing(package: str, error: ImportError, *, extra: str) -> MissingDependencyError:
-    """Return the error for a package that could not be imported, and that the extra of yoloxfast brings."""
-    pip = f"pip install 'yoloxfast[{extra}]'"
+def how_to_install(extras: str) -> str:
+    """Say how to install yoloxfast with these extras: the one place that knows how.
+
+    It does not name the package: as long as it is not on PyPI, anybody could publish something else there by its name.
+    """
+    return f"in the folder of yoloxfast's source, pip install '.[{extras}]'"
+
+
+def missing(package: str, error: ImportError, *, extra: str = "", how: str = "") -> MissingDependencyError:
+    """Return the error for a package that could not be imported, with the remedy: an extra of yoloxfast, or `how`."""
+    remedy = how or how_to_install(extra)
     if isinstance(error, ModuleNotFoundError):
-        return MissingDependencyError(f"{package} is not installed: {pip}", name=package)
-    return MissingDependencyError(f"{package} cannot be imported ({error}); to install it: {pip}", name=package)
+        return MissingDependencyError(f"{package} is not installed: {remedy}", name=package)
+    return MissingDependencyError(f"{package} cannot be imported ({error}); to install it: {remedy}", name=package)
 
 
 def forget_frames(error: BaseException, *, since: BaseException | None) -> None:

@@ -12,6 +12,7 @@ from yoloxfast import Detections, Detector
 from yoloxfast.cli import main
 from yoloxfast.cli.demo import compare
 from yoloxfast.demo import CLASSES, Scene, draw_scene
+from yoloxfast.errors import how_to_install
 from yoloxfast.media.images import read_image
 
 if TYPE_CHECKING:
@@ -115,4 +116,4 @@ def test_the_demo_says_how_to_install_what_it_needs(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tabulate", None)
-    assert_fails(capsys, "demo", message="tabulate is not installed: pip install 'yoloxfast[tools]'")
+    assert_fails(capsys, "demo", message=f"tabulate is not installed: {how_to_install('tools')}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from tensorrt_double import forget_backend
 from yoloxfast import Detector, EngineError, MissingDependencyError
+from yoloxfast.errors import how_to_install
 from yoloxfast.tensorrt import build_engine
 
 if TYPE_CHECKING:
@@ -112,7 +114,7 @@ def test_without_pycuda_and_cuda_python_it_says_what_brings_all(
 ) -> None:
     for module in absent:
         monkeypatch.setitem(sys.modules, module, None)
-    message = rf"^neither pycuda nor cuda-python is installed: pip install 'yoloxfast\[{runtime}\]'$"
+    message = f"^neither pycuda nor cuda-python is installed: {re.escape(how_to_install(runtime))}$"
     with pytest.raises(MissingDependencyError, match=message):
         Detector(engine, backend=runtime)
 
@@ -121,7 +123,7 @@ def test_without_pycuda_and_cuda_python_it_says_what_brings_all(
 def test_without_both_nothing_is_built(toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("pycuda", *CUDA_PYTHON):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingDependencyError, match=r"neither .* pip install 'yoloxfast\[tensorrt\]'"):
+    with pytest.raises(MissingDependencyError, match="neither .*" + re.escape(how_to_install("tensorrt"))):
         build_engine(toy_model, tmp_path / "toy.engine")
 
 
@@ -134,7 +136,8 @@ SAY_SO = {
     "symbol": (
         ("pycuda", "driver.py", "ImportError('undefined symbol')"),
         MissingDependencyError,
-        r"^pycuda cannot be imported \(undefined symbol\): install it again; or .*: pip .*yoloxfast\[cuda-python\]",
+        r"^pycuda cannot be imported \(undefined symbol\): install it again; or .*: "
+        + re.escape(how_to_install("cuda-python")),
     ),
     "dependency": (
         ("pycuda", "driver.py", "ModuleNotFoundError('No module named pytools', name='pytools')"),
@@ -158,7 +161,8 @@ def test_a_broken_pycuda_is_not_passed_over(engine: Path, kind: type[Exception],
 @pytest.mark.usefixtures("broken", "_forgotten")
 def test_a_broken_cuda_python_is_said(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pycuda", None)
-    message = r"^cuda-python cannot be imported \(undefined symbol\); to install it: .*yoloxfast\[cuda-python\]"
+    remedy = re.escape(how_to_install("cuda-python"))
+    message = rf"^cuda-python cannot be imported \(undefined symbol\); to install it: {remedy}$"
     try:
         with pytest.raises(MissingDependencyError, match=message):
             Detector(engine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from onnx_engine import engine_of
 from specification import expected
 from yoloxfast import Detector, EngineError, MissingDependencyError, ModelError
 from yoloxfast.cli import main
+from yoloxfast.errors import how_to_install
 from yoloxfast.media.images import read_image
 
 if TYPE_CHECKING:
@@ -235,7 +237,9 @@ def test_options_of_other_runtimes_are_refused(engine: Path) -> None:
         Detector(engine, providers=["CPUExecutionProvider"])
     with pytest.raises(ValueError, match="precision is 'fp16', but an engine's precision is fixed when it is built"):
         Detector(engine, precision="fp16")
-    with pytest.raises(MissingDependencyError, match=r"tensorrt_rtx is not installed: .*yoloxfast\[tensorrt-rtx\]"):
+    with pytest.raises(
+        MissingDependencyError, match=re.escape(f"tensorrt_rtx is not installed: {how_to_install('tensorrt-rtx')}")
+    ):
         Detector(engine, backend="tensorrt-rtx")
 
 
@@ -244,7 +248,9 @@ def test_without_tensorrt_or_its_library_it_says_so(
     engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    with pytest.raises(MissingDependencyError, match=r"tensorrt is not installed: pip install 'yoloxfast\[tensorrt\]'"):
+    with pytest.raises(
+        MissingDependencyError, match=re.escape(f"tensorrt is not installed: {how_to_install('tensorrt')}")
+    ):
         Detector(engine)
     monkeypatch.delitem(sys.modules, "tensorrt")
     (tmp_path / "tensorrt.py").write_text("raise ImportError('libnvinfer.so.10: cannot open shared object file')")

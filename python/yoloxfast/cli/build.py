@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from yoloxfast.errors import how_to_install
 from yoloxfast.tensorrt import RUNTIMES, build_engine
 from yoloxfast.tensorrt.engine_file import read_engine
 
@@ -14,7 +15,7 @@ An engine of TensorRT runs on the version and the kind of GPU that built it. One
 of TensorRT-RTX runs on that version and all GPUs that it supports, and needs
 none to be built."""
 
-_EPILOG = """\
+_EPILOG = f"""\
 examples:
   yoloxfast build yolox_s.onnx
   yoloxfast build yolox_s.onnx --precision fp16 --bytes -o yolox_s_fp16.engine
@@ -24,7 +25,9 @@ fp32 computes as the model says, and float32 without TF32. fp16 computes all in
 float16 but the last convolutions, which give boxes and scores; input and output
 stay as they are.
 
-Packages: pip install 'yoloxfast[build,tensorrt]', or [build,tensorrt-rtx].
+Packages: {how_to_install("build,tensorrt")},
+or [build,tensorrt-rtx].
+
 Detector.detect runs the least batch.
 
 An engine is a program: load only those that you trust."""

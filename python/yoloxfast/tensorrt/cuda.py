@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from yoloxfast.errors import EngineError, MissingDependencyError, missing
+from yoloxfast.errors import EngineError, MissingDependencyError, how_to_install, missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -280,7 +280,7 @@ def _binding(extra: str) -> Binding:
         if not isinstance(error, ModuleNotFoundError) or error.name != "pycuda":
             raise MissingDependencyError(
                 f"pycuda cannot be imported ({error}): install it again; or uninstall it and use cuda-python:"
-                " pip install 'yoloxfast[cuda-python]'",
+                f" {how_to_install('cuda-python')}",
                 name="pycuda",
             ) from error
     else:
@@ -289,7 +289,7 @@ def _binding(extra: str) -> Binding:
         import yoloxfast.tensorrt.cuda_python as other
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
-            f"neither pycuda nor cuda-python is installed: pip install 'yoloxfast[{extra}]'", name="pycuda"
+            f"neither pycuda nor cuda-python is installed: {how_to_install(extra)}", name="pycuda"
         ) from error
     except ImportError as error:
         raise missing("cuda-python", error, extra="cuda-python") from error
