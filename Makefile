@@ -35,7 +35,7 @@ test-wheel: dist
 	test -z "$$(find dist -name '*.whl' -size +3900k)"
 	rm -rf $(WHEEL_VENV)
 	$(PYTHON) -m venv $(WHEEL_VENV)
-	$(WHEEL_VENV)/bin/python -m pip install --quiet "$$(ls dist/*.whl)[cpu]"
+	$(WHEEL_VENV)/bin/python -m pip install --quiet "$$(ls dist/*.whl)[cpu,headless]"
 	cd $(WHEEL_VENV) && $(OFFLINE) bin/yoloxfast demo --output demo.png | tee demo.txt
 	grep --quiet "correctly labelled" $(WHEEL_VENV)/demo.txt
 	test -s $(WHEEL_VENV)/demo.png

@@ -21,7 +21,7 @@ PROJECT = Path(__file__).parent.parent
 RESULTS = PROJECT / "benches/results"
 OURS = ("yoloxfast", "float32", "one by one")
 """What the others of a row are compared with."""
-PACKAGES = ("numpy", "opencv-python", "powerboxes", "torch", "torchvision")
+PACKAGES = ("numpy", "opencv-python", "opencv-python-headless", "powerboxes", "torch", "torchvision")
 GROWTH = (
     ("Post-processing, 8400 x 85", "crowded photo *, 0.001/0.65", "typical photo *, 0.001/0.65"),
     ("NMS, class-aware", "50,000 sparse", "5,000 sparse"),

@@ -138,6 +138,8 @@ class Detections:
         ------
         TypeError, ValueError
             Not such an image.
+        MissingDependencyError
+            There is no OpenCV, or one that cannot be loaded.
         """
         from yoloxfast.drawing import draw
 

@@ -62,7 +62,7 @@ def draw(
     image: NDArray[Any], xyxy: NDArray[np.float32], class_ids: Sequence[int], labels: Sequence[str]
 ) -> NDArray[np.uint8]:
     """Draw boxes with labels on a copy of the image, the first uppermost; see `Detections.draw`."""
-    import cv2
+    from yoloxfast.opencv import cv2
 
     check_image(image)
     canvas = np.array(image, order="C")
@@ -92,7 +92,7 @@ def _place_label(
     text: str, x1: int, edges: tuple[int, int], taken: list[_Label], size: tuple[int, int], style: _Style
 ) -> _Label:
     """Put a label above its box, inside at the top, inside at the bottom, or below: where it covers no better one."""
-    import cv2
+    from yoloxfast.opencv import cv2
 
     (text_width, text_height), descent = cv2.getTextSize(
         text, cv2.FONT_HERSHEY_SIMPLEX, style.font_scale, style.font_line

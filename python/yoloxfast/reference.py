@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from yoloxfast._core import SCORE_LIMIT
 from yoloxfast.classes import default_names, resolve_classes
 from yoloxfast.detections import Detections
 from yoloxfast.errors import ModelError
+from yoloxfast.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -51,9 +51,9 @@ def test_versions_agree() -> None:
     assert f"## {yoloxfast.__version__}" in (PROJECT / "CHANGELOG.md").read_text()
 
 
-def test_only_numpy_and_opencv_are_required() -> None:
+def test_only_numpy_is_required() -> None:
     required = {re.split(r"[^\w-]", line)[0] for line in requires("yoloxfast") or [] if "extra ==" not in line}
-    assert required == {"numpy", "opencv-python"}
+    assert required == {"numpy"}
 
 
 def test_the_core_crate_knows_neither_python_nor_numpy() -> None:

@@ -74,15 +74,13 @@ def test_a_broken_installation_is_one_line(
     photos: Path, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    for package in ("onnxruntime", "cv2"):
-        (tmp_path / f"{package}.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
-        with start("detect", toy_model, photos) as process:
-            text, errors = process.communicate()
-        assert process.returncode == 2
-        assert text == ""
-        assert errors.count("\n") == 1
-        assert "libGL.so.1" in errors
-        (tmp_path / f"{package}.py").unlink()
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('libgomp.so.1: cannot open shared object file')")
+    with start("detect", toy_model, photos) as process:
+        text, errors = process.communicate()
+    assert process.returncode == 2
+    assert text == ""
+    assert errors.count("\n") == 1
+    assert "libgomp.so.1" in errors
 
 
 def test_progress_is_not_needed(

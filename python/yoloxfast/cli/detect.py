@@ -73,6 +73,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Detect; return the exit status."""
+    import yoloxfast.opencv  # noqa: F401  # fails before a model is downloaded or a file overwritten
+
     sources = find_sources(options.source, output=options.output)
     if options.json not in (None, "-"):
         check_is_free(options.json, sources, options.model)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from yoloxfast.demo.shapes import CLASSES, outline
+from yoloxfast.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

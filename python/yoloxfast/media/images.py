@@ -38,8 +38,10 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         The file cannot be read.
     ValueError
         It is empty, truncated, or no image that OpenCV reads.
+    MissingDependencyError
+        There is no OpenCV, or one that cannot be loaded.
     """
-    import cv2
+    from yoloxfast.opencv import cv2
 
     content = Path(path).read_bytes()
     if not content:
@@ -64,8 +66,10 @@ def write_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
         The file cannot be written.
     ValueError
         OpenCV knows no format of that suffix, or the image is too large for it.
+    MissingDependencyError
+        There is no OpenCV, or one that cannot be loaded.
     """
-    import cv2
+    from yoloxfast.opencv import cv2
 
     path = Path(path)
     height, width, *_ = image.shape
