@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 __all__ = [
     "BOX_COLUMNS",
     "LEVEL",
+    "MAX_CLASSES",
     "MAX_SIDE",
     "PADDING",
     "SCORE_LIMIT",
@@ -22,6 +23,7 @@ __all__ = [
 
 BOX_COLUMNS: int
 LEVEL: str
+MAX_CLASSES: int
 MAX_SIDE: int
 PADDING: int
 SCORE_LIMIT: float

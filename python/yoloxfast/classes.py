@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+
+from yoloxfast._core import MAX_CLASSES
 
 if TYPE_CHECKING:
     from typing import SupportsIndex, TypeAlias
@@ -42,7 +45,8 @@ class AllClasses(Enum):
 ALL_CLASSES: Final = AllClasses.ALL_CLASSES
 """As `classes`: no restriction, also where a detector has one of its own."""
 
-_MAX_WANTED = 1 << 16
+_MAX_NAMES_CHARACTERS = 1 << 18
+"""Of a model's metadata. Each can cost Python 500 bytes when it reads them."""
 
 COCO_NAMES = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
@@ -70,7 +74,10 @@ def default_names(num_classes: int) -> tuple[str, ...]:
 
 
 def checked_names(names: Any, num_classes: int) -> tuple[str, ...]:
-    """Return `names` as a tuple if they are one string per class, else raise `TypeError` or `ValueError`."""
+    """Return `names` as a tuple if they are one string per class, else raise `TypeError` or `ValueError`.
+
+    Strings with halves of UTF-16 pairs are refused: they crash OpenCV, and cannot be written to a file.
+    """
     if isinstance(names, Mapping):
         if set(names) != set(range(num_classes)):
             raise ValueError(f"names by class id must have the ids 0 to {num_classes - 1}, got {list(names)}")
@@ -80,17 +87,41 @@ def checked_names(names: Any, num_classes: int) -> tuple[str, ...]:
         raise TypeError(f"names must be a sequence of strings, got {names!r}")
     if len(names) != num_classes:
         raise ValueError(f"got {len(names)} names for {num_classes} classes")
+    for name in names:
+        if not _is_unicode(name):
+            raise ValueError(f"the name {name!r} holds half of a UTF-16 pair, which is not Unicode")
     return tuple(str(name) for name in names)
 
 
+def _is_unicode(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def names_in(metadata: Mapping[str, str], num_classes: int) -> tuple[str, ...] | None:
-    """Read the "names" of a model's metadata, a list or a dict by class id; None if there are none that fit."""
+    """Read the "names" of a model's metadata, a list or a dict by class id.
+
+    None if there are none. A warning says so if they do not fit.
+    """
+    text = metadata.get("names", "")
+    if not text:
+        return None
+    try:
+        return checked_names(_literal(text), num_classes)
+    except (MemoryError, RecursionError, SyntaxError, TypeError, ValueError) as error:
+        warnings.warn(f"the class names in the model's metadata are not used: {error}", stacklevel=4)
+        return None
+
+
+def _literal(text: str) -> Any:
     from ast import literal_eval
 
-    try:
-        return checked_names(literal_eval(metadata["names"]), num_classes)
-    except (KeyError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError):
-        return None
+    if len(text) > _MAX_NAMES_CHARACTERS:
+        raise ValueError(f"they have {len(text):,} characters, more than {_MAX_NAMES_CHARACTERS:,}")
+    return literal_eval(text)
 
 
 def resolve_classes(classes: Classes | None, names: Sequence[str]) -> list[int] | None:
@@ -109,11 +140,11 @@ def resolve_classes(classes: Classes | None, names: Sequence[str]) -> list[int] 
         return _class_ids(classes, names)
     if isinstance(classes, bytes) or not isinstance(classes, Iterable):
         raise TypeError(f"classes must be ids or names, got {classes!r}")
-    wanted = list(islice(classes, _MAX_WANTED + 1))  # it may never end
+    wanted = list(islice(classes, MAX_CLASSES + 1))  # it may never end
     if not wanted:
         raise ValueError("classes is empty, so nothing would be found: leave it out, or pass yoloxfast.ALL_CLASSES")
-    if len(wanted) > _MAX_WANTED:
-        raise ValueError(f"classes are more than {_MAX_WANTED}, the most that a model can have")
+    if len(wanted) > MAX_CLASSES:
+        raise ValueError(f"classes are more than {MAX_CLASSES}, the most that a model can have")
     return [class_id for each in wanted for class_id in _class_ids(each, names)]
 
 

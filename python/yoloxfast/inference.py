@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from yoloxfast.arguments import checked_whole
 from yoloxfast.classes import names_in, resolve_classes
 from yoloxfast.cores import count_cores
 from yoloxfast.network_input import check_colors, check_source, checked_images
@@ -214,11 +215,12 @@ class Inference:
 
         Raises
         ------
-        ValueError
-            `n` is below 1.
+        TypeError, ValueError
+            `n` is not a whole number, or below 1.
         EngineError
             The runtime failed, or the detector is closed.
         """
+        n = checked_whole(n, "n")
         if n < 1:
             raise ValueError(f"n is {n}, expected at least 1 run")
         with self.network.lend() as context:

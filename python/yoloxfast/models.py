@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from yoloxfast.errors import ModelError, missing
+from yoloxfast.limits import MODEL_BYTES
+from yoloxfast.reading import check_file, digest_file, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
     "DEMO_MODEL",
@@ -16,8 +22,11 @@ __all__ = [
     "ModelFile",
     "OfficialModel",
     "PinnedModel",
+    "checked_path",
     "download",
     "find_model",
+    "read_model",
+    "sha256_of",
 ]
 
 DEMO_NAME = "demo"
@@ -71,30 +80,44 @@ def find_model(model: str | os.PathLike[str]) -> Path:
 
     Raises
     ------
+    TypeError
+        Neither a string nor a path.
     ValueError
-        An empty name.
+        An empty name, or one that no file can have.
     FileNotFoundError
         Neither a file nor the name of a model.
     ModelError
-        A folder; or the file of an official model is not the official one.
+        A folder, a pipe or another special file; one that is larger than `yoloxfast.limits` allow; or the file of an
+        official model is not the official one.
     """
+    path = checked_path(model)
     if model == DEMO_NAME:
         return DEMO_MODEL
     if isinstance(model, str) and model in OFFICIAL_MODELS:
         return download(model)
-    if not os.fspath(model):
-        raise ValueError("the model's name is empty, expected a file or the name of a model")
-    path = Path(model)
-    if not path.exists():
+    try:
+        with _refusing(path):
+            check_file(path, MODEL_BYTES)
+    except FileNotFoundError:
         hint = (
             ""
             if path.suffix or not isinstance(model, str)
             else f"; models with names are demo, {', '.join(OFFICIAL_MODELS)}"
         )
-        raise FileNotFoundError(f"no model file {path}{hint}")
-    if not path.is_file():
-        raise ModelError(f"{path} is not a file")
+        raise FileNotFoundError(f"no model file {path}{hint}") from None
     return path
+
+
+def checked_path(model: Any) -> Path:
+    """Return a model's name or path as a path that a file may have, else raise `TypeError` or `ValueError`."""
+    name = os.fspath(model) if isinstance(model, os.PathLike) else model
+    if not isinstance(name, str):
+        raise TypeError(f"the model is {model!r}, expected the path of a file or the name of a model")
+    if not name:
+        raise ValueError("the model's name is empty, expected a file or the name of a model")
+    if "\0" in name:
+        raise ValueError(f"the model's name is {name!r}, but no file has a null character in its name")
+    return Path(name)
 
 
 def download(name: str) -> Path:
@@ -149,7 +172,7 @@ class PinnedModel:
         ModelError
             It is another file.
         """
-        if self.sha256 is not None and _sha256_of(find_model(self.model)) != self.sha256:
+        if self.sha256 is not None and sha256_of(find_model(self.model)) != self.sha256:
             raise ModelError(f"{self.model} is not the file that the pickled detector had open: make a new detector")
         return self.model
 
@@ -175,7 +198,7 @@ class ModelFile:
         if self._name is not None:
             return PinnedModel(self._name, None)
         self.check_unchanged()
-        return PinnedModel(str(self._path), _sha256_of(self._path))
+        return PinnedModel(str(self._path), sha256_of(self._path))
 
     def check_unchanged(self) -> None:
         """Raise as `pinned` does, unless it is there still."""
@@ -188,16 +211,30 @@ def _stamp_of(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _sha256_of(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def read_model(path: Path) -> bytes:
+    """Return the content of a model's file, else raise `FileNotFoundError` or `ModelError`."""
+    with _refusing(path):
+        return read_file(path, MODEL_BYTES)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a model's file, else raise `FileNotFoundError` or `ModelError`."""
+    with _refusing(path):
+        return digest_file(path, MODEL_BYTES)
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: {error.strerror if isinstance(error, OSError) else error}") from error
 
 
 def _check_hash(path: Path, model: OfficialModel) -> None:
-    digest = _sha256_of(path)
+    digest = sha256_of(path)
     if digest != model.sha256:
         raise ModelError(
             f"{path} is not the official {model.file}: expected {model.size} bytes of SHA-256 {model.sha256},"

@@ -6,6 +6,7 @@ import sys
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,11 +92,15 @@ def test_names_come_from_the_metadata(tmp_path: Path, text: str, image: NDArray[
         "[1, 2, 3]",
         "((((",
         "7",
+        "['a', 'b', '\\ud800']",
+        "[" + "," * 6_000_000 + "]",
     ],
 )
-def test_metadata_that_do_not_fit_are_ignored(tmp_path: Path, text: str) -> None:
+def test_names_in_metadata_that_do_not_fit_are_not_used(tmp_path: Path, text: str) -> None:
     model = toy_network.build(tmp_path / "model.onnx", metadata={"names": text})
-    assert Detector(model).names == ("class 0", "class 1", "class 2")
+    says_so = pytest.warns(UserWarning, match="class names in the model's metadata are not used")
+    with says_so if text else nullcontext():
+        assert Detector(model).names == ("class 0", "class 1", "class 2")
 
 
 @pytest.mark.parametrize("options", [{"color": "rgb"}, {"legacy": True}, {"color": "rgb", "legacy": True}], ids=str)

@@ -79,7 +79,7 @@ def test_a_suffix_does_not_matter_for_reading(tmp_path: Path) -> None:
 def test_files_that_are_no_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_image(tmp_path / "missing.jpg")
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(OSError, match="this is a folder, expected a regular file"):
         read_image(tmp_path)
     (tmp_path / "empty.jpg").touch()
     with pytest.raises(ValueError, match="empty"):

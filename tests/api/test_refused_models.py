@@ -53,7 +53,7 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path, toy_model: Path) -
             Detector(tmp_path / f"{name}.onnx")
     with pytest.raises(FileNotFoundError, match=r"no model file .*missing\.onnx$"):
         Detector(tmp_path / "missing.onnx")
-    with pytest.raises(ModelError, match="is not a file"):
+    with pytest.raises(ModelError, match="this is a folder, expected a regular file"):
         Detector(tmp_path)
     (tmp_path / "model.pth").write_text("weights")
     with pytest.raises(ModelError, match=r"unknown suffix, expected \.onnx"):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from importlib import import_module
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from yoloxfast.backends.network import Network
 from yoloxfast.errors import ModelError
-from yoloxfast.models import ModelFile, find_model
+from yoloxfast.models import ModelFile, checked_path, find_model
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
     from typing import TypeAlias
 
     from numpy.typing import NDArray
@@ -72,7 +72,7 @@ def open_network(model: str | os.PathLike[str], *, backend: str | None = None, *
     Raises
     ------
     ModelError
-        Not a model that this runtime can run, or not a YOLOX.
+        Not a model that this runtime can run, or not a YOLOX, or one that asks for more than `yoloxfast.limits` allow.
     ValueError
         An unknown runtime, or an option that it does not have.
     FileNotFoundError
@@ -86,7 +86,7 @@ def open_network(model: str | os.PathLike[str], *, backend: str | None = None, *
     """
     if backend is not None and backend not in _RUNTIMES:
         raise ValueError(f"unknown backend {backend!r}, expected {', '.join(map(repr, NAMES))}")
-    runtime = _RUNTIMES[backend or _DEFAULTS.get(Path(model).suffix.lower(), "onnxruntime")]
+    runtime = _RUNTIMES[backend or _DEFAULTS.get(checked_path(model).suffix.lower(), "onnxruntime")]
     make = getattr(import_module(runtime.module), runtime.backend)
     parameters = signature(make).parameters
     given = {option: value for option, value in options.items() if not _says_nothing(option, value)}

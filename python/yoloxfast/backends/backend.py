@@ -112,6 +112,9 @@ class Context(ABC):
                 self._finish()
             self._is_running = False
 
+    def cancel(self) -> None:  # noqa: B027  # some runtimes cannot
+        """Ask the network's first run to end before it is done."""
+
     def free(self) -> None:  # noqa: B027  # most runtimes free their buffers themselves
         """Free what is not freed when nothing refers to it; the backend is active."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from yoloxfast._core import BOX_COLUMNS, SCORE_LIMIT, count_anchors
+from yoloxfast._core import BOX_COLUMNS, MAX_CLASSES, SCORE_LIMIT, count_anchors
 from yoloxfast.errors import ModelError
 
 if TYPE_CHECKING:
@@ -85,6 +85,10 @@ def find_head(outputs: Mapping[str, NDArray[Any]], input_size: tuple[int, int], 
         raise ModelError(
             f"not a YOLOX head: found {found}; with its input of {input_size[0]}x{input_size[1]} (height x width)"
             f" exactly one output must be {fits}, in float32 or float16"
+        )
+    if heads[0].num_classes > MAX_CLASSES:
+        raise ModelError(
+            f"not a YOLOX head: it has {heads[0].num_classes} classes, at most {MAX_CLASSES} are supported"
         )
     _check_values(outputs[heads[0].output_name])
     return heads[0]

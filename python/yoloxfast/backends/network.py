@@ -13,6 +13,7 @@ from weakref import WeakSet
 import numpy as np
 
 from yoloxfast._core import PADDING
+from yoloxfast.backends.first_run import first_run, is_endless
 from yoloxfast.backends.head import find_head
 from yoloxfast.backends.tensors import Tensor, image_input
 from yoloxfast.errors import EngineError, ModelError, forget_frames, forgetting_frames
@@ -93,12 +94,13 @@ class Network:
         try:
             for letterbox in context.letterboxes:
                 letterbox(_GREY)
-            context.run()
+            first_run(context)
             self.head = find_head(context.outputs, size, batch)
             output = context.outputs[self.head.output_name]
             self._output = Tensor(self.head.output_name, output.shape, output.dtype)
         finally:
-            context.free()
+            if not is_endless(context):
+                context.free()
 
     def for_streams(self) -> Network:
         """Return the network with which many runs at once make the most images per second.

@@ -85,7 +85,10 @@ class OnnxRuntimeBackend(Backend):
             for tensor in self._session.get_inputs()
         ]
         self.batches = Batches.of(self.inputs)
-        self.metadata: Mapping[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        try:
+            self.metadata: Mapping[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        except UnicodeDecodeError as error:
+            raise ModelError(f"{path} has metadata that are not UTF-8: {error}") from error
         self._providers: list[str] = self._session.get_providers()
         if self.copies_input:
             self.runs_at_once = _RUNS_AT_ONCE
@@ -153,6 +156,8 @@ class _Context(Context):
             buffer = self.outputs[output.name] = np.empty(output.shape, output.dtype)
             self._binding.bind_output(output.name, "cpu", 0, buffer.dtype.type, buffer.shape, buffer.ctypes.data)
         self._shapes_are_known = bool(outputs)
+        self._run_options = ort.RunOptions()
+        self._run_options.log_severity_level = _ONLY_FATAL
         self._task: Task | None = None
 
     def _bind_input(self) -> None:
@@ -173,6 +178,10 @@ class _Context(Context):
         """Whether the thread that runs it is done."""
         return self._task is None or self._task.is_done()
 
+    def cancel(self) -> None:
+        """Let a first run end after the operator at which it is."""
+        self._run_options.terminate = True
+
     def _start(self) -> None:
         self._task = self._backend.start(self._execute)
 
@@ -189,7 +198,7 @@ class _Context(Context):
     def _call(self) -> None:
         try:
             if not self._shapes_are_known:
-                self.outputs = _run(self._session, self.images)
+                self.outputs = _run(self._session, self.images, self._run_options)
                 return
             if self._backend.copies_input:
                 self._bind_input()
@@ -260,11 +269,11 @@ def _open_session(model: Path | bytes, threads: int | None, providers: Sequence[
     return session
 
 
-def _run(session: Any, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
+def _run(session: Any, images: NDArray[Any], options: Any = None) -> dict[str, NDArray[Any]]:
     """Return all outputs that are arrays."""
     names = [output.name for output in session.get_outputs()]
     (network_input,) = session.get_inputs()
-    outputs = session.run(names, {network_input.name: images})
+    outputs = session.run(names, {network_input.name: images}, options)
     return {name: output for name, output in zip(names, outputs, strict=True) if isinstance(output, np.ndarray)}
 
 

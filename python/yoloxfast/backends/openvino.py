@@ -14,6 +14,7 @@ from yoloxfast.backends.forks import keep_in_forks
 from yoloxfast.backends.tensors import Batches, Port
 from yoloxfast.cores import SPARE_RUNS, count_cores
 from yoloxfast.errors import EngineError, ModelError, missing
+from yoloxfast.models import find_model
 
 try:
     import openvino as ov
@@ -76,6 +77,9 @@ class OpenVinoBackend(Backend):
         elif self._device_name == "CPU" and (runs := count_cores() // (threads or 1)) > 1:
             more = {"threads": threads or 1, "runs_at_once": runs}
             self.options_for_streams = {"precision": precision, "device": device, **more}
+        weights = path.with_suffix(".bin")
+        if path.suffix.lower() == ".xml" and weights.exists():
+            find_model(weights)  # which refuses a pipe, where OpenVINO would wait
         try:
             model = _core.read_model(path)
         except RuntimeError as error:
@@ -158,6 +162,10 @@ class _Context(Context):
             return self._backend.is_forked or self._request.wait_for(0)
         except RuntimeError:
             return True
+
+    def cancel(self) -> None:
+        """Let the run end after the operator at which it is; OpenVINO ends no loop within one."""
+        self._request.cancel()
 
     def _start(self) -> None:
         self._call(self._request.infer if self._backend.is_forked else self._request.start_async)

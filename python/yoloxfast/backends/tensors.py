@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from yoloxfast.errors import ModelError
+from yoloxfast.limits import INPUT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,7 +123,7 @@ def image_input(inputs: Sequence[Port], batch: int) -> tuple[Tensor, tuple[int, 
     Raises
     ------
     ModelError
-        Its inputs are not one batch of images of one size.
+        Its inputs are not one batch of images of one size, or take more memory than `yoloxfast.limits` allow.
     """
     match inputs:
         case [Port(name, (_, 3, int(height), int(width)), np.dtype() as dtype)] if dtype in _DTYPES:
@@ -135,5 +137,9 @@ def image_input(inputs: Sequence[Port], batch: int) -> tuple[Tensor, tuple[int, 
             f"not the input of a YOLOX: found {', '.join(map(str, inputs))}; expected one input"
             f" (batch, 3, height, width) of fixed height and width, {SIDES[0]} to {SIDES[-1]}, in float32, float16 or"
             " uint8, or (batch, height, width, 3) in uint8"
+        )
+    if excess := INPUT_BYTES.excess(math.prod(tensor.shape) * tensor.dtype.itemsize):
+        raise ModelError(
+            f"one run of it takes {batch:,} images, which have {excess}; or export it with a smaller batch"
         )
     return tensor, (height, width)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from yoloxfast.errors import ModelError, missing
+from yoloxfast.models import read_model, sha256_of
 
 try:
     import onnx
@@ -36,21 +37,56 @@ _ANY_BATCH = 104_729
 
 
 def digest_of(path: Path) -> str:
-    """Return the SHA-256 of an ONNX file, and of the files beside it that hold its weights, if there are some."""
+    """Return the SHA-256 of an ONNX file, and of the files beside it that hold its weights, if there are some.
+
+    Raises
+    ------
+    ModelError
+        It is not an ONNX file, or keeps weights outside its folder, or in something that is not a regular file.
+    """
+    content = read_model(path)
     try:
-        model = onnx.load(path, load_external_data=False)
+        model = onnx.load_model_from_string(content)
     except DecodeError as error:
         raise ModelError(f"{path} is not an ONNX file: {error}") from error
     external = {
         entry.value
-        for weight in model.graph.initializer
-        for entry in weight.external_data
-        if weight.data_location == TensorProto.EXTERNAL and entry.key == "location"
+        for tensor in _tensors(model.graph)
+        for entry in tensor.external_data
+        if tensor.data_location == TensorProto.EXTERNAL and entry.key == "location"
     }
-    digest = sha256(path.read_bytes())
-    for name in sorted(external):
-        digest.update((path.parent / name).read_bytes())
-    return digest.hexdigest()
+    files = [_beside(path, name) for name in sorted(external)]
+    if not files:
+        return sha256(content).hexdigest()
+    digests = [sha256_of(file) for file in files]
+    return sha256("".join([sha256(content).hexdigest(), *digests]).encode()).hexdigest()
+
+
+def _beside(path: Path, name: str) -> Path:
+    """Return the file of that name, if it lies in the model's folder or below, else raise `ModelError`."""
+    folder = path.parent.resolve()
+    try:
+        file = (folder / name).resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a null character
+        file = None
+    if file is None or not file.is_relative_to(folder):
+        raise ModelError(f"{path} keeps weights in {name!r}, expected a file in its own folder")
+    if not file.exists():
+        raise ModelError(f"{path} keeps weights in {name!r}, which is not there")
+    return file
+
+
+def _tensors(graph: Any) -> Iterator[Any]:
+    """Yield all tensors that may lie in other files, also those of the graphs within nodes."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield attribute.t
+            yield from attribute.tensors
+        for inner in _inner_graphs(node):
+            yield from _tensors(inner)
 
 
 class Graph:

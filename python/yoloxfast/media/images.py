@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from yoloxfast.files import replacing
+from yoloxfast.limits import IMAGE_BYTES, IMAGE_PIXELS
+from yoloxfast.media.headers import is_cut_off_jpeg, pixels_in
+from yoloxfast.reading import read_file
 
 if TYPE_CHECKING:
     import os
@@ -19,10 +21,6 @@ __all__ = ["SUFFIXES", "read_image", "write_image"]
 
 SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 """Names of files that a folder is searched for; a file that is named itself may have any."""
-
-_JPEG_START = b"\xff\xd8\xff"
-_JPEG_END = 0xD9
-_JPEG_MARKER = re.compile(rb"\xff+([^\x00\x01\xff\xd0-\xd7])")
 
 
 def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
@@ -35,22 +33,27 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     Raises
     ------
     OSError
-        The file cannot be read.
+        The file cannot be read, or is not a regular one.
     ValueError
-        It is empty, truncated, or no image that OpenCV reads.
+        It is empty, truncated, or no image that OpenCV reads; or it has more bytes or pixels than `yoloxfast.limits`
+        allow.
+    MemoryError
+        The system refuses the memory that it needs.
     MissingDependencyError
         There is no OpenCV, or one that cannot be loaded.
     """
     from yoloxfast.opencv import cv2
 
-    content = Path(path).read_bytes()
+    content = read_file(Path(path), IMAGE_BYTES)
     if not content:
         raise ValueError("the file is empty")
-    if content.startswith(_JPEG_START) and not _is_complete_jpeg(content):
+    if is_cut_off_jpeg(content):
         raise ValueError("the JPEG file is truncated")
+    if excess := IMAGE_PIXELS.excess(pixels_in(content) or 0):
+        raise ValueError(f"the picture has {excess}")
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    except (cv2.error, MemoryError):
+    except cv2.error:
         raise ValueError("OpenCV refuses it: too large, or damaged") from None
     if image is None:
         raise ValueError("not an image that OpenCV can read, or a truncated one")
@@ -83,14 +86,3 @@ def write_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
         )
     with replacing(path) as file:
         file.write(content.tobytes())
-
-
-def _is_complete_jpeg(content: bytes) -> bool:
-    """Walk the segments to the end-of-image marker. OpenCV fills what is missing with grey and says nothing."""
-    position = len(_JPEG_START) - 1
-    while marker := _JPEG_MARKER.search(content, position):
-        if content[marker.start(1)] == _JPEG_END:
-            return True
-        length = content[marker.end() : marker.end() + 2]
-        position = marker.end() + int.from_bytes(length, "big")
-    return False

@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from yoloxfast.errors import ModelError
+from yoloxfast.models import read_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,10 +44,10 @@ def read_engine(path: Path) -> EngineFile:
     Raises
     ------
     ModelError
-        It is empty, or it was written by yoloxfast and has been damaged since. (Cut off, it is like one without
-        metadata, and TensorRT refuses it.)
+        It is not a regular file, or too large; it is empty, or it was written by yoloxfast and has been damaged since.
+        (Cut off, it is like one without metadata, and TensorRT refuses it.)
     """
-    content = memoryview(path.read_bytes())
+    content = memoryview(read_model(path))
     if not content:
         raise ModelError(f"{path} is empty, expected an engine")
     ending = len(content) - len(_MAGIC) - _LENGTH.size

@@ -29,6 +29,6 @@ pub use letterbox::{Float, Format, Job, MAX_SIDE, PADDING, Plan, Sample, Size};
 pub use level::Level;
 pub use memory::try_collect;
 pub use nms::nms;
-pub use options::Options;
+pub use options::{MAX_CLASSES, Options};
 pub use postprocess::PostProcessor;
 pub use raw::{BOX_COLUMNS, Element, RawOutput};

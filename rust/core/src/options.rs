@@ -4,7 +4,7 @@ use crate::nms::check_threshold;
 use crate::{Error, memory};
 
 /// Most classes of one model.
-pub(crate) const MAX_CLASSES: usize = 1 << 16;
+pub const MAX_CLASSES: usize = 1 << 16;
 
 /// What counts as a detection, for models of one number of classes. Validated when it is made, so calls need not.
 ///

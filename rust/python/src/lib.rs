@@ -32,6 +32,7 @@ mod _core {
         module.add("LEVEL", level::choose().map_err(to_py)?.name())?;
         module.add("MAX_SIDE", yoloxfast_core::MAX_SIDE)?;
         module.add("PADDING", yoloxfast_core::PADDING)?;
+        module.add("MAX_CLASSES", yoloxfast_core::MAX_CLASSES)?;
         module.add("BOX_COLUMNS", yoloxfast_core::BOX_COLUMNS)?;
         module.add("SCORE_LIMIT", yoloxfast_core::SCORE_LIMIT)
     }
