@@ -60,6 +60,13 @@ class Detections:
     class_ids : ndarray of int64, (N,)
     names : tuple of str
         Names of all classes of the model: `names[class_id]`.
+
+    Raises
+    ------
+    TypeError
+        Not arrays, or class ids that are not whole numbers.
+    ValueError
+        Arrays of other shapes, a box or score that is not finite, or a class id without a name.
     """
 
     xyxy: NDArray[np.float32]
@@ -79,6 +86,13 @@ class Detections:
                 "expected boxes (N, 4), scores (N,) and class_ids (N,),"
                 f" got {self.xyxy.shape}, {self.scores.shape} and {self.class_ids.shape}"
             )
+        if not np.issubdtype(self.class_ids.dtype, np.integer):
+            raise TypeError(f"expected class_ids of whole numbers, got {self.class_ids.dtype}")
+        if not (np.isfinite(self.xyxy).all() and np.isfinite(self.scores).all()):
+            raise ValueError("expected boxes and scores that are finite, got NaN or infinity")
+        if count > 0 and not 0 <= self.class_ids.min() <= self.class_ids.max() < len(self.names):
+            unnamed = next(class_id for class_id in self.class_ids.tolist() if not 0 <= class_id < len(self.names))
+            raise ValueError(f"expected class ids from 0 to {len(self.names) - 1}, as there are names, got {unnamed}")
 
     def __repr__(self) -> str:
         best = [f"{found.name} {found.score:.2f}" for found in self[:_SHOWN]]

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["class_color", "draw", "ink_on"]
 
+_MOST_ELONGATED = 2
+"""How many times its shorter side the size of an image may count: else letters are higher than a long image."""
+
 _GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 
@@ -29,7 +32,7 @@ class _Style(NamedTuple):
 
     @classmethod
     def of(cls, image: NDArray[np.uint8]) -> _Style:
-        side = sum(image.shape[:2]) / 2
+        side = min(sum(image.shape[:2]) / 2, _MOST_ELONGATED * min(image.shape[:2]))
         line = max(1, round(side / 320))
         return cls(line=line, padding=line + 1, font_scale=max(0.4, side / 1400), font_line=max(1, round(side / 900)))
 
@@ -44,10 +47,22 @@ class _Label(NamedTuple):
     text: str
     baseline: int
 
-    def overlaps(self, other: _Label) -> bool:
-        return (
-            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
-        )
+
+class _Places:
+    """Where labels are: left, top, right and bottom of each."""
+
+    def __init__(self, most: int) -> None:
+        self._edges = np.empty((4, most), np.int64)
+        self._count = 0
+
+    def add(self, label: _Label) -> None:
+        self._edges[:, self._count] = label[:4]
+        self._count += 1
+
+    def overlap(self, label: _Label) -> bool:
+        left, top, right, bottom = self._edges[:, : self._count]
+        beside = (left < label.right) & (label.left < right)
+        return bool((beside & (top < label.bottom) & (label.top < bottom)).any())
 
 
 def class_color(class_id: int) -> tuple[int, int, int]:
@@ -71,8 +86,10 @@ def draw(
     limits = np.array((width, height, width, height)) + style.line
     corners = np.clip(xyxy, -style.line, limits).round().astype(int).tolist()
     placed: list[_Label] = []
+    taken = _Places(len(labels))
     for text, (x1, y1, _, y2) in zip(labels, corners, strict=True):
-        placed.append(_place_label(text, x1, (y1, y2), placed, (height, width), style))
+        placed.append(_place_label(_drawable(text), x1, (y1, y2), taken, (height, width), style))
+        taken.add(placed[-1])
 
     colors = [class_color(class_id) for class_id in class_ids]
     weakest_first = range(len(placed) - 1, -1, -1)
@@ -88,8 +105,13 @@ def draw(
     return canvas
 
 
+def _drawable(text: str) -> str:
+    """Return a text without what OpenCV crashes on or draws as something else: halves of UTF-16 pairs, line breaks."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def _place_label(
-    text: str, x1: int, edges: tuple[int, int], taken: list[_Label], size: tuple[int, int], style: _Style
+    text: str, x1: int, edges: tuple[int, int], taken: _Places, size: tuple[int, int], style: _Style
 ) -> _Label:
     """Put a label above its box, inside at the top, inside at the bottom, or below: where it covers no better one."""
     from yoloxfast.opencv import cv2
@@ -105,7 +127,7 @@ def _place_label(
     for wanted_top in (top_edge - height, top_edge, bottom_edge - height, bottom_edge):
         top = max(0, min(wanted_top, image_height - height))
         places.append(_Label(left, top, left + width, top + height, text, top + style.padding + text_height))
-    free = (label for label in places if not any(label.overlaps(other) for other in taken))
+    free = (label for label in places if not taken.overlap(label))
     return next(free, places[0])
 
 

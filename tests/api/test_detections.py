@@ -80,6 +80,25 @@ def test_arrays_of_different_lengths_are_refused() -> None:
         Detections([[0, 0, 1, 1]], [0.5], [0], NAMES)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"xyxy": np.full((2, 4), np.nan, np.float32)}, ValueError, "boxes and scores that are finite, got NaN"),
+        ({"scores": np.array([0.5, np.inf], np.float32)}, ValueError, "boxes and scores that are finite"),
+        ({"class_ids": np.array([0, 3])}, ValueError, "class ids from 0 to 2, as there are names, got 3"),
+        ({"class_ids": np.array([-1, 0])}, ValueError, "got -1"),
+        ({"class_ids": np.array([0.0, 1.0])}, TypeError, "class_ids of whole numbers, got float64"),
+        ({"names": ()}, ValueError, "as there are names, got 0"),
+    ],
+)
+def test_detections_that_cannot_be_drawn_or_stored_are_refused(
+    change: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    arrays = {"xyxy": np.ones((2, 4), np.float32), "scores": np.ones(2, np.float32), "class_ids": np.array([0, 2])}
+    with pytest.raises(error, match=message):
+        Detections(**{**arrays, "names": NAMES, **change})
+
+
 def test_json_is_short_and_exact() -> None:
     detections = three()
     text = detections.to_json()
@@ -227,3 +246,19 @@ def test_drawing_on_views_and_on_boxes_far_outside(view: Any) -> None:
 def test_drawing_refuses_what_is_no_image() -> None:
     with pytest.raises(ValueError, match="grey"):
         three().draw(np.zeros((5, 5), np.uint8))
+
+
+def test_names_that_opencv_cannot_draw_crash_nothing() -> None:
+    names = ("half \ud800", "two\nlines", "\x1b[31mred\0")
+    drawn = Detections(three().xyxy, three().scores, np.arange(3), names).draw(np.zeros((640, 640, 3), np.uint8))
+    plain = Detections(three().xyxy, three().scores, np.arange(3), ("half ?", "two?lines", "?[31mred?"))
+    np.testing.assert_array_equal(drawn, plain.draw(np.zeros((640, 640, 3), np.uint8)))
+
+
+def test_thousands_of_labels_on_a_long_picture_are_placed_in_numpy() -> None:
+    """Python alone takes minutes; and letters as high as its length asks would hide the picture."""
+    corners = np.random.default_rng(0).random((5000, 2)) * (19_000, 5)
+    xyxy = np.concatenate((corners, corners + 5), axis=1).astype(np.float32)
+    detections = Detections(xyxy, np.ones(5000, np.float32), np.zeros(5000, np.int64), NAMES)
+    drawn = detections.draw(np.zeros((10, 20_000, 3), np.uint8))
+    assert 0.1 < (drawn > 0).any(axis=2).mean() < 1
