@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
+import stat
 from contextlib import contextmanager, suppress
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -13,16 +14,22 @@ if TYPE_CHECKING:
 
 __all__ = ["replacing"]
 
-_numbers = count()
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_PERMISSIONS = 0o777
+_LESS_UMASK = 0o666
 
 
 @contextmanager
 def replacing(path: Path, *, survives_power_cut: bool = False) -> Iterator[BinaryIO]:
-    """Write a file that takes the place of `path` when it is complete, and not before: an atomic write."""
+    """Write a file that takes the place of `path` when it is complete, and not before: an atomic write.
+
+    A file that is replaced keeps its permissions; a new one gets those of any new file. A symbolic link stays one: the
+    file that it leads to is replaced.
+    """
     path = Path(os.path.realpath(path))
-    part = path.with_name(f".{os.getpid()}-{next(_numbers)}.part")
+    part = path.with_name(f".{secrets.token_hex(16)}.part")
     try:
-        with part.open("wb") as file:
+        with _created(part, _permissions_of(path)) as file:
             yield file
             if survives_power_cut:
                 file.flush()
@@ -35,3 +42,24 @@ def replacing(path: Path, *, survives_power_cut: bool = False) -> Iterator[Binar
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def _permissions_of(path: Path) -> int | None:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return None
+    return mode & _PERMISSIONS if stat.S_ISREG(mode) else None
+
+
+def _created(part: Path, permissions: int | None) -> BinaryIO:
+    """Open a file that was not there before. Its name cannot be guessed, and a link of its name is not followed."""
+
+    def create(name: str, flags: int) -> int:
+        return os.open(name, flags | _NO_FOLLOW, _LESS_UMASK if permissions is None else permissions)
+
+    file = open(part, "xb", opener=create)  # noqa: SIM115  # Path.open has no opener; the caller closes it
+    if permissions is not None and os.name == "posix":
+        with suppress(OSError):  # not every file system has permissions
+            os.fchmod(file.fileno(), permissions)
+    return file
