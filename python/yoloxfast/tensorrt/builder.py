@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from yoloxfast.errors import ModelError, forgetting_frames
 from yoloxfast.files import replacing
+from yoloxfast.tensorrt.cache import is_own_file, make_private, make_way
 from yoloxfast.tensorrt.progress import Progress
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _load_timings(config: Any, path: Path | None) -> Any:
         return None
     stored = b""
     with suppress(OSError):
-        stored = path.read_bytes()
+        stored = path.read_bytes() if is_own_file(path) else b""
     for content in (stored, b""):
         timings = config.create_timing_cache(content)
         if timings is not None and config.set_timing_cache(timings, ignore_mismatch=False):
@@ -132,6 +133,7 @@ def _store_timings(timings: Any, path: Path | None) -> None:
     if timings is None or path is None:
         return
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_way(path)
         with replacing(path) as file:
             file.write(timings.serialize())
+        make_private(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from yoloxfast._core import __version__
@@ -110,7 +110,12 @@ class EngineBuilder:
         return "any that TensorRT-RTX supports" if self._device is None else self._device.kind
 
     def _timings(self) -> Path | None:
-        """Name the file in which TensorRT keeps how long layers take on this GPU; TensorRT-RTX measures nothing."""
+        """Name the file in which TensorRT keeps how long layers take on this GPU; TensorRT-RTX measures nothing.
+
+        There is none where the folder cannot be created, or not be trusted.
+        """
         if self._device is None:
             return None
-        return engines_folder() / f"{self._library.version} {self._device.kind}.timings".replace(" ", "-")
+        with suppress(OSError):  # without timings a build only takes longer
+            return engines_folder() / f"{self._library.version} {self._device.kind}.timings".replace(" ", "-")
+        return None
