@@ -71,6 +71,42 @@ def test_json_overwrites_no_image_and_no_model(
     assert read_image(photos / "a.png").shape == (120, 180, 3)
 
 
+def test_no_output_overwrites_an_image_by_another_name(
+    photos: Path, toy_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    before = (photos / "b.jpg").read_bytes()
+    links = {"hard": tmp_path / "hard.jpg", "symbolic": tmp_path / "symbolic.jpg", "both": tmp_path / "both.jpg"}
+    links["hard"].hardlink_to(photos / "b.jpg")
+    links["symbolic"].symlink_to(photos / "b.jpg")
+    links["both"].symlink_to(links["hard"])
+    for link in links.values():
+        arguments = ("detect", toy_model, photos, "--json", link)
+        assert_fails(capsys, *arguments, message=f"{link} is read or written already: choose another --json")
+        assert_fails(
+            capsys, "detect", toy_model, link, "--json", photos / "b.jpg", message="is read or written already"
+        )
+        link.rename(output / "b.jpg")
+        arguments = ("detect", toy_model, photos, "--output", output)
+        assert_fails(capsys, *arguments, message="out/b.jpg would be overwritten by its annotated copy")
+        assert (photos / "b.jpg").read_bytes() == before
+        (output / "b.jpg").rename(link)
+
+
+def test_the_lines_are_not_written_over_a_model_or_a_copy_by_another_name(
+    photos: Path, toy_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, output = shutil.copy(toy_model, tmp_path / "model.onnx"), tmp_path / "out"
+    assert main(["detect", str(model), str(photos), "--output", str(output), "--quiet"]) == 0
+    capsys.readouterr()
+    for number, file in enumerate((model, output / "b.jpg")):
+        link = tmp_path / f"link{number}"
+        link.hardlink_to(file)
+        arguments = ("detect", model, photos, "--output", output, "--json", link)
+        assert_fails(capsys, *arguments, message="is read or written already: choose another --json")
+
+
 def test_each_file_is_done_once_however_it_is_named(
     photos: Path, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

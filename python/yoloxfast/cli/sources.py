@@ -65,12 +65,12 @@ def find_sources(arguments: Iterable[str], *, output: Path | None) -> list[Sourc
             found.setdefault(os.path.abspath(source.path), source)  # noqa: PTH100  # Path.absolute keeps ".."
     if output is None:
         return list(found.values())
-    originals = {os.path.realpath(path) for path in found}
+    originals = {_identity_of(path) for path in found}
     taken: set[Path] = set()
     sources = []
     for source in found.values():
         target = _free(output / _writable(source.copy), taken)
-        if os.path.realpath(target) in originals:
+        if _identity_of(target) in originals:
             raise ValueError(f"{target} would be overwritten by its annotated copy: choose another --output")
         sources.append(Source(source.path, source.copy, source.problem, target))
     return sources
@@ -79,8 +79,17 @@ def find_sources(arguments: Iterable[str], *, output: Path | None) -> list[Sourc
 def check_is_free(file: str, sources: Iterable[Source], model: str) -> None:
     """Raise `ValueError` if writing `file` would overwrite the model, an image or an annotated copy."""
     files = [Path(model), *(path for source in sources for path in (source.path, source.target) if path is not None)]
-    if os.path.realpath(file) in {os.path.realpath(path) for path in files}:
+    if _identity_of(file) in {_identity_of(path) for path in files}:
         raise ValueError(f"{file} is read or written already: choose another --json")
+
+
+def _identity_of(path: str | Path) -> tuple[int, int] | str:
+    """Return what all names of a file have in common, links and other spellings too; a free name stands for itself."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  # the path may be a str
+    except (OSError, ValueError):
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino
 
 
 def _expand(argument: str, output: Path | None) -> list[Source]:
