@@ -139,6 +139,7 @@ def test_bad_options_and_models_are_one_line_and_status_2(
     assert_fails(capsys, "detect", toy_model, "", message="a SOURCE is empty")
     assert_fails(capsys, *detect, "--threads", "99999999999", message="threads is 99999999999, expected 1 to 1024")
     assert_fails(capsys, *detect, "--max", "9" * 30, message="max_detections is 9999")
+    assert_fails(capsys, *detect, "--device", "GPU", message="device must be the number of a GPU for ONNX Runtime")
     assert_fails(capsys, *detect, "--names", "one", message="got 1 names for 3 classes")
     assert_fails(capsys, "detect", tmp_path / "missing.onnx", photos, message="no model file")
     assert_fails(capsys, "detect", photos / "notes.txt", photos, message="unknown suffix")

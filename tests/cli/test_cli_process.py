@@ -125,4 +125,4 @@ def test_an_output_that_is_full_is_one_line_and_status_2(tmp_path: Path) -> None
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=buffered(), check=False)
     assert done.returncode == 2
-    assert done.stderr == "yoloxfast: error: No space left on device\n"
+    assert done.stderr == "yoloxfast: error: standard output: No space left on device\n"

@@ -107,6 +107,19 @@ def test_the_lines_are_not_written_over_a_model_or_a_copy_by_another_name(
         assert_fails(capsys, *arguments, message="is read or written already: choose another --json")
 
 
+def test_an_empty_name_is_not_the_current_folder(
+    photos: Path, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    detect = ("detect", toy_model, photos)
+    for command in (("demo",), detect, ("build", toy_model)):
+        message = "--output: the name is empty, expected one of a file or folder"
+        assert_fails(capsys, *command, "--output", "", message=message)
+    assert_fails(capsys, *detect, "--json", "", message="--json: the name is empty, expected one of a file or folder")
+    assert list((tmp_path / "here").iterdir()) == []
+
+
 def test_each_file_is_done_once_however_it_is_named(
     photos: Path, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

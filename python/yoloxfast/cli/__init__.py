@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from yoloxfast import __version__
 from yoloxfast.cli import build, demo, detect, download, info
-from yoloxfast.cli.output import reason
+from yoloxfast.cli.output import check_output, complain, flush_output, reason, standing_in, write
 from yoloxfast.errors import EngineError
 
 if TYPE_CHECKING:
@@ -29,7 +29,18 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(_FAILURE, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(_FAILURE, f"{self.prog}: error: {message} (see {self.prog} --help)")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        if message is not None:
+            complain(message)
+        flush_output()
+        raise SystemExit(status)
+
+    def _print_message(self, message: str, file: Any = None) -> None:  # noqa: ARG002
+        """Print the help or the version on standard output. What argparse has here says nothing if it cannot."""
+        check_output()
+        write(message, sys.stdout)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,37 +57,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0; 1 if some images could not be read or copied; 2 for a bad option or model, or output that cannot
         be written (one line on stderr); 130 after Ctrl-C; 141 if nobody reads the output any more.
     """
-    try:
-        options = _parser().parse_args(arguments)
-        status = int(options.run(options))
-        _flush_output()
-    except KeyboardInterrupt:
-        print("yoloxfast: interrupted", file=sys.stderr)
-        return _INTERRUPTED
-    except BrokenPipeError:
-        _discard_output()
-        return _BROKEN_PIPE
-    except (EngineError, ImportError, MemoryError, OSError, ValueError) as error:
-        file = f"{error.filename}: " if isinstance(error, OSError) and error.filename is not None else ""
-        print(f"yoloxfast: error: {file}{' '.join(reason(error).split())}", file=sys.stderr)
-        return _FAILURE
-    return status
-
-
-def _flush_output() -> None:
-    """Write out what is buffered: now, where a failure can be reported."""
-    if sys.stdout is None:
-        return
-    try:
-        sys.stdout.flush()
-    except OSError:
-        _discard_output()
-        raise
-
-
-def _discard_output() -> None:
-    """Keep Python from trying again at exit, where it would complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with standing_in():
+        try:
+            options = _parser().parse_args(arguments)
+            status = int(options.run(options))
+            flush_output()
+        except KeyboardInterrupt:
+            complain("yoloxfast: interrupted")
+            status = _INTERRUPTED
+        except BrokenPipeError:
+            status = _BROKEN_PIPE
+        except (EngineError, ImportError, MemoryError, OSError, TypeError, ValueError) as error:
+            file = f"{error.filename}: " if isinstance(error, OSError) and error.filename is not None else ""
+            complain(f"yoloxfast: error: {file}{reason(error)}")
+            status = _FAILURE
+        with suppress(OSError):
+            flush_output()
+        return status
 
 
 def _parser() -> argparse.ArgumentParser:

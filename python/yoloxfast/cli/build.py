@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from yoloxfast.cli.output import check_output, say
+from yoloxfast.cli.values import name_of
 from yoloxfast.errors import how_to_install
 from yoloxfast.tensorrt import RUNTIMES, build_engine
 from yoloxfast.tensorrt.engine_file import read_engine
@@ -43,7 +45,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", metavar="MODEL.onnx", help="model file, or name of a model")
-    parser.add_argument("-o", "--output", metavar="FILE", help="engine file (default: MODEL.engine in this folder)")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=name_of, help="engine file (default: MODEL.engine in this folder)"
+    )
     parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32", help="see below (default: fp32)")
     parser.add_argument(
         "--batch",
@@ -64,6 +68,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Build; return the exit status."""
+    check_output()
     engine = build_engine(
         options.model,
         options.output,
@@ -75,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         device=options.device,
     )
     metadata = read_engine(engine).metadata
-    print("{}: {:,} bytes, {precision}, batch {batch}, {runtime}".format(engine, engine.stat().st_size, **metadata))
+    say("{}: {:,} bytes, {precision}, batch {batch}, {runtime}".format(engine, engine.stat().st_size, **metadata))
     return 0
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import secrets
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from yoloxfast.cli.output import say
+from yoloxfast.cli.output import check_output, say
+from yoloxfast.cli.values import path_of
 from yoloxfast.detector import Detector
 from yoloxfast.errors import missing
 from yoloxfast.media.images import SUFFIXES, write_image
@@ -50,7 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--output",
         metavar="FILE",
-        type=Path,
+        type=path_of,
         default=Path(_DEFAULT_OUTPUT),
         help=f"where to write the picture with the boxes (default {_DEFAULT_OUTPUT})",
     )
@@ -64,7 +64,8 @@ def run(options: argparse.Namespace) -> int:
     """Show; return the exit status."""
     from yoloxfast.demo import draw_scene
 
-    _check_output(options.output)
+    check_output()
+    _check_picture(options.output)
     seed = secrets.randbelow(_NEW_SEEDS) if options.seed is None else options.seed
     scene = draw_scene(seed)
     with Detector("demo") as detector:
@@ -76,16 +77,16 @@ def run(options: argparse.Namespace) -> int:
             detector.detect(scene.image)
 
     height, width, _ = scene.image.shape
-    print(f"Scene {seed}: {len(scene.xyxy)} shapes on {width} x {height} pixels, boxes as left, top, right, bottom\n")
+    say(f"Scene {seed}: {len(scene.xyxy)} shapes on {width} x {height} pixels, boxes as left, top, right, bottom", "")
     headers = ("drawn", "box drawn", "found", "box found", "score", "IoU")
     alignment = ("left", "right", "left", "right", "right", "right")
     rows = compare(scene, detections)
     right = sum(drawn == found for drawn, _, found, *_ in rows)
-    print(tabulate(rows, headers, disable_numparse=True, colalign=alignment))
+    say(*tabulate(rows, headers, disable_numparse=True, colalign=alignment).split("\n"))
     wrong = sum(found != _NOTHING for _, _, found, *_ in rows) - right
-    print(f"\n{right} of {len(scene.xyxy)} shapes found and correctly labelled; other detections: {wrong}\n")
-    print(detector.statistics)
-    say(f"\nThe picture with the boxes: {options.output}", sys.stdout)
+    say("", f"{right} of {len(scene.xyxy)} shapes found and correctly labelled; other detections: {wrong}", "")
+    say(*str(detector.statistics).split("\n"))
+    say("", f"The picture with the boxes: {options.output}")
     return 0
 
 
@@ -142,7 +143,7 @@ def _iou(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.
     return iou
 
 
-def _check_output(path: Path) -> None:
+def _check_picture(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, expected a file such as {_DEFAULT_OUTPUT}")
     if path.suffix.lower() not in SUFFIXES:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from contextlib import ExitStack
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from yoloxfast.cli.output import say
+from yoloxfast.cli.lines import appended_lines, output_lines
+from yoloxfast.cli.output import check_output, complain
 from yoloxfast.cli.report import Report
 from yoloxfast.cli.runtime import add_runtime_options, runtime_options
 from yoloxfast.cli.sources import check_is_free, find_sources
-from yoloxfast.cli.values import fraction, list_of, positive
+from yoloxfast.cli.values import fraction, list_of, name_of, path_of, positive
 from yoloxfast.detector import Detector
 from yoloxfast.media.images import write_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _DESCRIPTION = """\
 Detect objects in images: files, folders (with all folders in them) and globs.
@@ -50,8 +53,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("model", metavar="MODEL", help="model file, or name of a model")
     parser.add_argument("source", metavar="SOURCE", nargs="+", help="image file, folder or glob")
-    parser.add_argument("--output", metavar="DIR", type=Path, help="write copies with the boxes drawn into this folder")
-    parser.add_argument("--json", metavar="FILE", help="write one line of JSON per image; - for standard output")
+    parser.add_argument(
+        "--output", metavar="DIR", type=path_of, help="write copies with the boxes drawn into this folder"
+    )
+    parser.add_argument(
+        "--json", metavar="FILE", type=name_of, help="write one line of JSON per image; - for standard output"
+    )
     parser.add_argument("--score", metavar="T", type=fraction, default=0.25, help="least score, 0..1 (default 0.25)")
     parser.add_argument("--iou", metavar="T", type=fraction, default=0.45, help="largest overlap, 0..1 (default 0.45)")
     parser.add_argument("--classes", metavar="A,B", type=list_of, help="only these classes, by name or id: person,car")
@@ -76,13 +83,20 @@ def run(options: argparse.Namespace) -> int:
     import yoloxfast.opencv  # noqa: F401  # fails before a model is downloaded or a file overwritten
 
     sources = find_sources(options.source, output=options.output)
-    if options.json not in (None, "-"):
+    is_file, is_output = options.json not in (None, "-"), options.json == "-"
+    lists_objects = not options.quiet and not is_output
+    if is_file:
         check_is_free(options.json, sources, options.model)
+    if lists_objects:
+        check_output()
     with ExitStack() as stack:
+        write_line = stack.enter_context(output_lines()) if is_output else None
         detector = stack.enter_context(_open_detector(options))
         if options.output is not None:
             _make_folder(options.output)
-        report = stack.enter_context(Report(json_file=options.json, lists_objects=not options.quiet))
+        if is_file:
+            write_line = stack.enter_context(appended_lines(options.json))
+        report = stack.enter_context(Report(write_line=write_line, lists_objects=lists_objects))
         for source in report.track(sources):
             try:
                 image = source.read()
@@ -98,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
                     report.add_failure(source.path, error)
             report.add(source.path, image.shape, detections)
     if options.timings:
-        say(str(detector.statistics), sys.stderr)
+        complain(*str(detector.statistics).split("\n"))
     return 1 if report.failures else 0
 
 

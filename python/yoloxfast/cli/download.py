@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from yoloxfast.cli.output import check_output, say
 from yoloxfast.models import MODELS_VARIABLE, OFFICIAL_MODELS, download
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Download; return the exit status."""
+    check_output()
     for name in options.names:
-        print(download(name))
+        say(str(download(name)))
     return 0

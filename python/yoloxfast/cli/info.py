@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from textwrap import fill
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from yoloxfast.cli.output import reason
+from yoloxfast.cli.output import check_output, escaped, reason, say
 from yoloxfast.cli.runtime import add_runtime_options, runtime_options
 from yoloxfast.detector import Detector
 from yoloxfast.errors import EngineError, ModelError
@@ -39,6 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Print; return the exit status."""
+    check_output()
     facts = _engine_facts(find_model(options.model))
     try:
         facts |= _model_facts(options)
@@ -46,15 +47,11 @@ def run(options: argparse.Namespace) -> int:
         if not facts:
             raise
         facts["runs here"] = f"no: {reason(error)}"
-    width = 2 + max(map(len, facts))
+    width = 2 + max(len(escaped(key)) for key in facts)
     for key, value in facts.items():
-        first, others, text = f"{_printable(key):<{width}}", " " * width, _printable(value) or "-"
-        print(fill(text, width=100, initial_indent=first, subsequent_indent=others, break_long_words=False))
+        first, others, text = f"{escaped(key):<{width}}", " " * width, escaped(value).strip() or "-"
+        say(*wrap(text, width=100, initial_indent=first, subsequent_indent=others, break_long_words=False))
     return 0
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _engine_facts(path: Path) -> dict[str, str]:

@@ -1,30 +1,142 @@
-"""What commands print."""
+"""What commands print, and on which streams; nothing else in `yoloxfast.cli` writes to them."""
 
 from __future__ import annotations
 
+import os
+import sys
+import unicodedata
+from contextlib import contextmanager, redirect_stderr, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TextIO
 
-__all__ = ["reason", "say"]
+__all__ = ["check_output", "complain", "escaped", "flush_output", "reason", "say", "standing_in", "write"]
 
 try:
     from tqdm import tqdm
 except ImportError:
     tqdm = None
 
+_STANDARD_DESCRIPTORS = range(3)
+_SPACES = "Zs"
+_JOINERS = "\u200c\u200d"
+"""Parts of Persian words and of emoji, which Python does not call printable."""
+
 
 def reason(error: Exception) -> str:
-    """Return what an error says, without the error number and the file of an `OSError`."""
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    """Return what an error says, in one line, without the error number and the file of an `OSError`."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(line.strip() for line in text.split("\n") if line.strip())
 
 
-def say(text: str, file: TextIO) -> None:
-    """Print above the progress bar, escaping what the terminal cannot show."""
-    encoding = file.encoding or "utf-8"
+def escaped(text: str) -> str:
+    """Return a text with escapes for what moves the cursor, changes colours or ends the line, and for bytes of no text.
+
+    Names of files and classes are other people's: a terminal must not obey them. Letters of all languages stay.
+    """
+    return "".join(letter if _is_harmless(letter) else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def say(*lines: str) -> None:
+    """Print lines, escaped, on standard output.
+
+    Raises
+    ------
+    OSError
+        It is closed, or cannot be written.
+    """
+    check_output()
+    write(_text_of(lines), sys.stdout)
+
+
+def complain(*lines: str) -> None:
+    """Print lines, escaped, on standard error. Where that cannot be written, there is nobody to tell."""
+    with suppress(OSError, ValueError):
+        write(_text_of(lines), sys.stderr)
+
+
+def write(text: str, file: TextIO) -> None:
+    """Write a text above the progress bar; letters that the stream's encoding lacks are escaped.
+
+    Raises
+    ------
+    OSError
+        The stream cannot be written. Then it leads nowhere from here on.
+    """
+    encoding = getattr(file, "encoding", None) or "utf-8"
     text = text.encode(encoding, "backslashreplace").decode(encoding)
-    if tqdm is None:
-        print(text, file=file)
-    else:
-        tqdm.write(text, file=file)
+    with _discarding(file):
+        if tqdm is None:
+            file.write(text)
+        else:
+            tqdm.write(text, file=file, end="")
+        file.flush()
+
+
+def check_output() -> None:
+    """Raise `OSError` if standard output is closed: commands ask before the work, not after it."""
+    if _is_closed(sys.stdout):
+        raise OSError(f"standard output is closed: redirect it to a file, or to {os.devnull} to discard it")
+
+
+def flush_output() -> None:
+    """Write out what is buffered: now, where a failure can be reported."""
+    if not _is_closed(sys.stdout):
+        with _discarding(sys.stdout):
+            sys.stdout.flush()
+
+
+@contextmanager
+def standing_in() -> Iterator[None]:
+    """Stand in for standard streams that this process was started without.
+
+    Files that are opened later would get their numbers, and with them what libraries print there. Libraries also expect
+    `sys.stderr` to be a file.
+    """
+    for descriptor in _STANDARD_DESCRIPTORS:
+        if not _is_open(descriptor):
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+    if not _is_closed(sys.stderr):
+        yield
+        return
+    with os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):
+        yield
+
+
+def _is_harmless(letter: str) -> bool:
+    return letter.isprintable() or letter in _JOINERS or unicodedata.category(letter) == _SPACES
+
+
+def _text_of(lines: tuple[str, ...]) -> str:
+    return "".join(f"{escaped(line)}\n" for line in lines)
+
+
+def _is_closed(file: TextIO | None) -> bool:
+    return file is None or getattr(file, "closed", False)
+
+
+def _is_open(descriptor: int) -> bool:
+    with suppress(OSError):
+        os.fstat(descriptor)
+        return True
+    return False
+
+
+@contextmanager
+def _discarding(file: TextIO) -> Iterator[None]:
+    """Name the stream in an error, and send what is still buffered nowhere: Python would try again at exit."""
+    try:
+        yield
+    except OSError as error:
+        with suppress(AttributeError, OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            try:
+                os.dup2(nowhere, file.fileno())
+            finally:
+                os.close(nowhere)
+            file.flush()
+        if error.errno is not None:
+            error.filename = "standard error" if file is sys.stderr else "standard output"
+        raise

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from contextlib import suppress
+from pathlib import Path
 
-__all__ = ["fraction", "list_of", "positive"]
+__all__ = ["fraction", "list_of", "name_of", "path_of", "positive"]
 
 
 def fraction(text: str) -> float:
@@ -30,3 +31,15 @@ def list_of(text: str) -> list[str]:
     if not names:
         raise argparse.ArgumentTypeError("expected names with commas between them, got none")
     return names
+
+
+def name_of(text: str) -> str:
+    """Read the name of a file or folder. Python would take an empty one, as of an unset variable, for this folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty, expected one of a file or folder")
+    return text
+
+
+def path_of(text: str) -> Path:
+    """Read the same as a path."""
+    return Path(name_of(text))
