@@ -100,11 +100,14 @@ def test_the_lines_are_not_written_over_a_model_or_a_copy_by_another_name(
     model, output = shutil.copy(toy_model, tmp_path / "model.onnx"), tmp_path / "out"
     assert main(["detect", str(model), str(photos), "--output", str(output), "--quiet"]) == 0
     capsys.readouterr()
-    for number, file in enumerate((model, output / "b.jpg")):
+    (tmp_path / "other.bin").touch()
+    other, weights = tmp_path / "other.xml", tmp_path / "other.bin"
+    for number, (used, file) in enumerate(((model, model), (model, output / "b.jpg"), (other, weights))):
         link = tmp_path / f"link{number}"
         link.hardlink_to(file)
-        arguments = ("detect", model, photos, "--output", output, "--json", link)
+        arguments = ("detect", used, photos, "--output", output, "--json", link)
         assert_fails(capsys, *arguments, message="is read or written already: choose another --json")
+    assert_fails(capsys, "detect", "", photos, "--json", tmp_path / "lines", message="the model's name is empty")
 
 
 def test_an_empty_name_is_not_the_current_folder(

@@ -78,7 +78,13 @@ def find_sources(arguments: Iterable[str], *, output: Path | None) -> list[Sourc
 
 def check_is_free(file: str, sources: Iterable[Source], model: str) -> None:
     """Raise `ValueError` if writing `file` would overwrite the model, an image or an annotated copy."""
-    files = [Path(model), *(path for source in sources for path in (source.path, source.target) if path is not None)]
+    name, suffix = os.path.splitext(model)  # noqa: PTH122  # Path.with_suffix raises for an empty name
+    weights = [Path(f"{name}.bin")] if suffix.lower() == ".xml" else []  # of OpenVINO, beside the model
+    files = [
+        Path(model),
+        *weights,
+        *(path for source in sources for path in (source.path, source.target) if path is not None),
+    ]
     if _identity_of(file) in {_identity_of(path) for path in files}:
         raise ValueError(f"{file} is read or written already: choose another --json")
 
