@@ -69,7 +69,7 @@ def test_timings_are_kept_for_the_next_build(
 ) -> None:
     timings = folder / "TensorRT-10.16.1-Double-GPU,-compute-capability-8.9.timings"
     if stored is not None:
-        folder.mkdir()
+        folder.mkdir(0o700)
         timings.write_bytes(stored)
     build_engine(toy_model, tmp_path / "toy.engine")
     assert timings.read_bytes() == TIMINGS

@@ -6,10 +6,9 @@ import os
 import sys
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from functools import partial
-from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
-from yoloxfast.cli.output import check_output, flush_output, write
+from yoloxfast.cli.output import check_output, descriptor_of, flush_output, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +56,7 @@ def output_lines() -> Iterator[Writer]:
     output = sys.stdout
     with ExitStack() as stack:
         writer = partial(_print, file=output)
-        descriptor = _descriptor_of(output)
+        descriptor = descriptor_of(output)
         if descriptor is not None and os.path.sameopenfile(descriptor, _OUTPUT):
             duplicate = stack.enter_context(_duplicated_output())
             if descriptor == _OUTPUT:
@@ -86,13 +85,6 @@ def _naming(name: str) -> Iterator[None]:
         if error.errno is not None and error.filename is None:
             error.filename = name
         raise
-
-
-def _descriptor_of(file: TextIO) -> int | None:
-    """Return the descriptor that a file of Python's own writes to; of others it is not certain that they do."""
-    with suppress(OSError, ValueError):
-        return file.fileno() if isinstance(file, TextIOWrapper) else None
-    return None
 
 
 @contextmanager

@@ -5,14 +5,25 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
-from contextlib import contextmanager, redirect_stderr, suppress
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
-__all__ = ["check_output", "complain", "escaped", "flush_output", "reason", "say", "standing_in", "write"]
+__all__ = [
+    "check_output",
+    "complain",
+    "descriptor_of",
+    "escaped",
+    "flush_output",
+    "reason",
+    "say",
+    "standing_in",
+    "write",
+]
 
 try:
     from tqdm import tqdm
@@ -95,14 +106,23 @@ def standing_in() -> Iterator[None]:
     Files that are opened later would get their numbers, and with them what libraries print there. Libraries also expect
     `sys.stderr` to be a file.
     """
-    for descriptor in _STANDARD_DESCRIPTORS:
-        if not _is_open(descriptor):
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
-    if not _is_closed(sys.stderr):
+    missing = {descriptor for descriptor in _STANDARD_DESCRIPTORS if not _is_open(descriptor)}
+    for _ in missing:
+        os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: one of these
+    with ExitStack() as stack:
+        if descriptor_of(sys.stdout) in missing:
+            stack.enter_context(redirect_stdout(None))
+        if _is_closed(sys.stderr) or descriptor_of(sys.stderr) in missing:
+            nowhere = stack.enter_context(os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+            stack.enter_context(redirect_stderr(nowhere))
         yield
-        return
-    with os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):
-        yield
+
+
+def descriptor_of(file: TextIO | None) -> int | None:
+    """Return the descriptor that a file of Python's own writes to; of others it is not certain that they do."""
+    with suppress(OSError, ValueError):
+        return file.fileno() if isinstance(file, TextIOWrapper) else None
+    return None
 
 
 def _is_harmless(letter: str) -> bool:
