@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import json
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pytest
 
 from command_line import assert_fails, lines_of
-from yoloxfast import Detector, __version__
-from yoloxfast.cli import main
+from yoloxfast import Detections, Detector, __version__
+from yoloxfast.cli import main, sources
 from yoloxfast.media.images import read_image
 
 if TYPE_CHECKING:
@@ -52,6 +52,33 @@ def test_detect_writes_pictures_and_json(
     assert captured.out.count("180x120") == 3
     assert "class 0" in captured.out
     assert captured.err.startswith("3 images, ")
+
+
+@pytest.mark.parametrize("where", ["read_image", "detect", "draw"])
+def test_an_image_for_which_memory_is_refused_does_not_end_the_run(
+    photos: Path,
+    toy_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    where: str,
+) -> None:
+    holder: Any = {"read_image": sources, "detect": Detector, "draw": Detections}[where]
+    works, calls = getattr(holder, where), 0
+
+    def refuse_the_first(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise MemoryError
+        return works(*arguments, **options)
+
+    monkeypatch.setattr(holder, where, refuse_the_first)
+    assert main(["detect", str(toy_model), str(photos), "--output", str(tmp_path / "out")]) == 1
+    captured = capsys.readouterr()
+    assert f"{photos / 'a.png'}: not enough memory" in captured.err
+    assert "1 failed" in captured.err
+    assert captured.out.count("180x120") == (3 if where == "draw" else 2)
 
 
 def test_detect_passes_its_options_on(photos: Path, toy_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,7 +145,9 @@ def test_unreadable_images_do_not_stop_the_rest(
         f"{photos / 'a_text.png'}: not an image that OpenCV can read, or a truncated one",
         f"{photos / 'a_truncated.jpg'}: the JPEG file is truncated",
     ]
-    assert errors[-2] == f"{photos / 'a_vast.png'}: OpenCV refuses it: too large, or damaged"
+    assert errors[-2].startswith(
+        f"{photos / 'a_vast.png'}: the picture has 1,600,000,000 pixels, more than 268,435,456"
+    )
     assert errors[-1].endswith("5 failed")
 
 

@@ -18,6 +18,8 @@ from yoloxfast.media.images import write_image
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from yoloxfast.cli.sources import Source
+
 _DESCRIPTION = """\
 Detect objects in images: files, folders (with all folders in them) and globs.
 
@@ -98,22 +100,31 @@ def run(options: argparse.Namespace) -> int:
             write_line = stack.enter_context(appended_lines(options.json))
         report = stack.enter_context(Report(write_line=write_line, lists_objects=lists_objects))
         for source in report.track(sources):
-            try:
-                image = source.read()
-            except (OSError, ValueError) as error:
-                report.add_failure(source.path, error)
-                continue
-            detections = detector.detect(image)
-            if source.target is not None:
-                _make_folder(source.target.parent)
-                try:
-                    write_image(source.target, detections.draw(image))
-                except ValueError as error:
-                    report.add_failure(source.path, error)
-            report.add(source.path, image.shape, detections)
+            _detect_in(source, detector, report)
     if options.timings:
         complain(*str(detector.statistics).split("\n"))
     return 1 if report.failures else 0
+
+
+def _detect_in(source: Source, detector: Detector, report: Report) -> None:
+    """Detect in one image. Memory that it is refused does not end the run: the next may be smaller."""
+    try:
+        image = source.read()
+    except (MemoryError, OSError, ValueError) as error:
+        report.add_failure(source.path, error)
+        return
+    try:
+        detections = detector.detect(image)
+    except MemoryError as error:
+        report.add_failure(source.path, error)
+        return
+    if source.target is not None:
+        _make_folder(source.target.parent)
+        try:
+            write_image(source.target, detections.draw(image))
+        except (MemoryError, ValueError) as error:
+            report.add_failure(source.path, error)
+    report.add(source.path, image.shape, detections)
 
 
 def _make_folder(folder: Path) -> None:

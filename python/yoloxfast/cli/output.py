@@ -39,6 +39,8 @@ _JOINERS = "\u200c\u200d"
 def reason(error: Exception) -> str:
     """Return what an error says, in one line, without the error number and the file of an `OSError`."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if not text:
+        text = "not enough memory" if isinstance(error, MemoryError) else type(error).__name__
     return " ".join(line.strip() for line in text.split("\n") if line.strip())
 
 
