@@ -36,7 +36,7 @@ def pixels_in(content: bytes) -> int | None:
         if content.startswith(start):
             try:
                 width, height = size_of(content)
-            except (AttributeError, LookupError, StopIteration, struct.error, ValueError):
+            except (AttributeError, LookupError, OverflowError, StopIteration, struct.error, ValueError):
                 return None
             return abs(width * height)
     return None

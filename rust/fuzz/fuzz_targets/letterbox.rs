@@ -9,7 +9,7 @@ use arbitrary::Arbitrary;
 use half::f16;
 use libfuzzer_sys::fuzz_target;
 use naive::{interleaved, legacy, naive_letterbox, reversed};
-use yoloxfast_core::{Format, Job, Level, Sample, Size};
+use yoloxfast_core::{Format, Job, Level, Plan, Sample, Size};
 
 #[derive(Arbitrary, Debug)]
 struct Input {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "tests")]
 
-use yoloxfast_core::{BOX_COLUMNS, Detections, Options};
+use yoloxfast_core::{BOX_COLUMNS, Detections, Error, Options, SCORE_LIMIT};
 
 pub(crate) type Box4 = [f32; 4];
 
@@ -51,11 +51,17 @@ fn naive_iou(a: Box4, b: Box4) -> f32 {
 }
 
 /// Looks at every class of every anchor, after all have been decoded.
-pub(crate) fn naive_run(decoded: &[f32], raw: &[f32], num_classes: usize, scale: f32, wishes: &Wishes) -> Detections {
+pub(crate) fn naive_run(
+    decoded: &[f32],
+    raw: &[f32],
+    num_classes: usize,
+    scale: f32,
+    wishes: &Wishes,
+) -> Result<Detections, Error> {
     let columns = BOX_COLUMNS + num_classes;
     let to_image = |corners: Box4| corners.map(|value| value / scale);
     let (mut boxes, mut scores, mut class_ids) = (vec![], vec![], vec![]);
-    for (row, raw_row) in decoded.chunks(columns).zip(raw.chunks(columns)) {
+    for (anchor, (row, raw_row)) in decoded.chunks(columns).zip(raw.chunks(columns)).enumerate() {
         let mut best = 0;
         for class_id in 1..num_classes {
             if row[BOX_COLUMNS + class_id] > row[BOX_COLUMNS + best] {
@@ -63,11 +69,18 @@ pub(crate) fn naive_run(decoded: &[f32], raw: &[f32], num_classes: usize, scale:
             }
         }
         let wanted = wishes.class_ids.as_ref().is_none_or(|ids| ids.contains(&best));
-        let score = row[4] * row[BOX_COLUMNS + best];
+        let (objectness, class_score) = (row[4], row[BOX_COLUMNS + best]);
+        let score = objectness * class_score;
+        let is_looked_at = class_score <= SCORE_LIMIT || objectness * SCORE_LIMIT >= wishes.score_threshold;
+        let passes = score >= wishes.score_threshold && is_looked_at;
+        let is_above = objectness > SCORE_LIMIT || (class_score > SCORE_LIMIT && passes);
+        if is_above && raw_row.iter().all(|value| value.is_finite()) {
+            return Err(Error::ScoreAboveLimit { anchor, score: objectness.max(class_score) });
+        }
         let [cx, cy, w, h] = [row[0], row[1], row[2], row[3]];
         let corners = [cx - w / 2.0, cy - h / 2.0, cx + w / 2.0, cy + h / 2.0];
         let finite = raw_row.iter().chain(&to_image(corners)).all(|value| value.is_finite());
-        if wanted && finite && score >= wishes.score_threshold {
+        if wanted && finite && passes {
             boxes.push(corners);
             scores.push(score);
             class_ids.push(best as i64);
@@ -76,9 +89,9 @@ pub(crate) fn naive_run(decoded: &[f32], raw: &[f32], num_classes: usize, scale:
     let groups = (!wishes.class_agnostic).then_some(class_ids.as_slice());
     let mut kept = naive_nms(&boxes, &scores, groups, wishes.iou_threshold);
     kept.truncate(wishes.max_detections.unwrap_or(usize::MAX));
-    Detections {
+    Ok(Detections {
         xyxy: kept.iter().map(|&i| to_image(boxes[i])).collect(),
         scores: kept.iter().map(|&i| scores[i]).collect(),
         class_ids: kept.iter().map(|&i| class_ids[i]).collect(),
-    }
+    })
 }
