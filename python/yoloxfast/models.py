@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yoloxfast.errors import ModelError, missing
+from yoloxfast.download import fetch
+from yoloxfast.errors import ModelError
 from yoloxfast.limits import MODEL_BYTES
 from yoloxfast.reading import check_file, digest_file, read_file
 
@@ -37,12 +38,6 @@ MODELS_VARIABLE = "YOLOXFAST_MODELS"
 """Environment variable: a folder that is searched before anything is downloaded."""
 
 BASE_URL = "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0"
-
-_TIMEOUT_SECONDS = 30
-_RETRIES = 2
-_CHUNK_BYTES = 1 << 16
-_NOT_AT_ONCE = 1e-9
-"""Any delay keeps tqdm from showing an empty bar before the server has answered."""
 
 
 @dataclass(frozen=True)
@@ -244,47 +239,8 @@ def _check_hash(path: Path, model: OfficialModel) -> None:
 
 def _fetch(model: OfficialModel) -> Path:
     try:
-        import pooch
-        import requests  # pooch downloads with it
-        import tqdm
-    except ImportError as error:
-        raise missing(error.name or "pooch", error, extra="download") from error
-
-    class Progress(tqdm.tqdm):  # type: ignore[misc]  # tqdm has no types
-        """Progress bar that ends a download of more than the file's size."""
-
-        def update(self, n: float = 1) -> bool | None:
-            if self.n + n > model.size + _CHUNK_BYTES:
-                raise ModelError(f"the server sends more than its {model.size} bytes")
-            return super().update(n)  # type: ignore[no-any-return]
-
-    def download_once(url: str, file: str, cache: pooch.Pooch) -> None:
-        progress = Progress(total=model.size, unit="B", unit_scale=True, ncols=79, delay=_NOT_AT_ONCE)
-        get = pooch.HTTPDownloader(progressbar=progress, chunk_size=_CHUNK_BYTES, timeout=_TIMEOUT_SECONDS)
-        try:
-            get(url, file, cache)
-        finally:
-            progress.disable = progress.n == 0
-            progress.close()
-
-    url = f"{BASE_URL}/{model.file}"
-    cache = pooch.create(
-        path=pooch.os_cache("yoloxfast"),
-        base_url=f"{BASE_URL}/",
-        registry={model.file: f"sha256:{model.sha256}"},
-        retry_if_failed=_RETRIES,
-    )
-    try:
-        return Path(cache.fetch(model.file, downloader=download_once))
-    except requests.RequestException as error:
+        return fetch(f"{BASE_URL}/{model.file}", model.size, model.sha256)
+    except ConnectionError as error:
         folder = os.environ.get(MODELS_VARIABLE)
         where = f"is not in {folder}" if folder else f"may lie in a folder named in {MODELS_VARIABLE}, which is not set"
-        raise ConnectionError(f"{model.file} {where}, and {url} could not be read: {_first_cause(error)}") from None
-    except ValueError as error:
-        raise ModelError(f"{url} is not the official {model.file}: {error}") from None
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    while (cause := error.__cause__ or error.__context__) is not None:
-        error = cause
-    return error
+        raise ConnectionError(f"{model.file} {where}, and {error}") from None
