@@ -20,7 +20,8 @@ in_variable = $(shell echo $(1) | tr a-z- A-Z_)
 # Cuts a command off the network, where the system lets anyone do that.
 OFFLINE := $(shell unshare --map-root-user --net true 2>&- && echo unshare --map-root-user --net)
 
-.PHONY: test test-core test-python test-wheel lint bench bench-core bench-smoke dist demo-network fuzz memcheck test-arm clean
+.PHONY: test test-core test-python test-wheel lint bench bench-core bench-smoke dist notices deny advisories \
+	demo-network fuzz memcheck test-arm clean
 
 test: test-core test-python test-wheel
 
@@ -36,6 +37,7 @@ test-wheel: dist
 	rm -rf $(WHEEL_VENV)
 	$(PYTHON) -m venv $(WHEEL_VENV)
 	$(WHEEL_VENV)/bin/python -m pip install --quiet "$$(ls dist/*.whl)[cpu,headless]"
+	test -s $(WHEEL_VENV)/lib/python*/site-packages/yoloxfast-*.dist-info/licenses/THIRD-PARTY-NOTICES.txt
 	cd $(WHEEL_VENV) && $(OFFLINE) bin/yoloxfast demo --output demo.png | tee demo.txt
 	grep --quiet "correctly labelled" $(WHEEL_VENV)/demo.txt
 	test -s $(WHEEL_VENV)/demo.png
@@ -47,6 +49,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest yoloxfast._core
+	$(BIN)/python -m pytest --quiet tests/api/test_dependencies.py
 
 BENCH_TURNS ?= 7
 
@@ -90,6 +93,20 @@ dist: $(INSTALLED)
 	$(BIN)/maturin sdist --out dist
 	CARGO_TARGET_DIR=target $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist dist/yoloxfast-*.tar.gz
 	ls dist/yoloxfast-*-cp310-abi3-*.whl
+
+# Writes the notices of the crates in the wheel; needs `cargo install --locked --features cli cargo-about`, some minutes.
+notices:
+	cargo about generate --locked --config packaging/about.toml --manifest-path rust/python/Cargo.toml \
+		--output-file THIRD-PARTY-NOTICES.txt packaging/notices.hbs
+
+# Licences, sources and duplicates of all crates; needs `cargo install --locked cargo-deny`, some minutes, so that `make
+# lint` has a test of its own for the crates in the wheel.
+deny:
+	cargo deny --locked check bans licenses sources
+
+# Known faults of the crates in Cargo.lock, by cargo-deny, which downloads RustSec's database of them.
+advisories:
+	cargo deny --locked check advisories
 
 $(INSTALLED): $(SOURCES)
 	@echo "Installing yoloxfast and its tools into $(VENV): a minute or two."
