@@ -96,8 +96,8 @@ dist: $(INSTALLED)
 
 # Writes the notices of the crates in the wheel; needs `cargo install --locked --features cli cargo-about`, some minutes.
 notices:
-	cargo about generate --locked --config packaging/about.toml --manifest-path rust/python/Cargo.toml \
-		--output-file THIRD-PARTY-NOTICES.txt packaging/notices.hbs
+	cargo about generate --locked --config notices/about.toml --manifest-path rust/python/Cargo.toml \
+		--output-file THIRD-PARTY-NOTICES.txt notices/template.hbs
 
 # Licences, sources and duplicates of all crates; needs `cargo install --locked cargo-deny`, some minutes, so that `make
 # lint` has a test of its own for the crates in the wheel.

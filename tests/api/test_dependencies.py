@@ -27,7 +27,7 @@ def compiled_crates(*, edges: str = "normal") -> dict[tuple[str, str], str]:
     if cargo is None:
         pytest.skip("cargo is not on the PATH")
     command = [cargo, "tree", "--locked", "--offline", "--package", "yoloxfast-python", "--edges", edges]
-    command += [f"--target={target}" for target in table("packaging/about.toml")["targets"]]
+    command += [f"--target={target}" for target in table("notices/about.toml")["targets"]]
     command += ["--prefix=none", "--format={p}|{l}|"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT)
     assert done.returncode == 0, done.stderr
@@ -70,7 +70,7 @@ def test_the_notices_name_the_crates_of_cargo_lock() -> None:
 
 
 def test_all_licences_are_allowed_and_have_their_text_in_the_notices() -> None:
-    allowed, accepted = set(table("deny.toml")["licenses"]["allow"]), set(table("packaging/about.toml")["accepted"])
+    allowed, accepted = set(table("deny.toml")["licenses"]["allow"]), set(table("notices/about.toml")["accepted"])
     assert accepted <= allowed
     crates = compiled_crates()
     assert {crate: licence for crate, licence in crates.items() if not is_allowed(licence, accepted)} == {}
