@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 import yoloxfast
+import yoloxfast.limits
 from locations import PROJECT
 from yoloxfast import download
+from yoloxfast.classes import names_in
+from yoloxfast.limits import Limit
 
 HEADINGS = ("what", "limit", "how to raise it")
 
@@ -35,6 +38,29 @@ def test_the_limits_of_a_download_are_those_of_the_code() -> None:
         download.MIN_BYTES_PER_SECOND,
     ]
     assert numbers_in(found["redirects of a download"]) == [download.MAX_REDIRECTS]
+
+
+def test_the_limits_of_files_are_those_of_the_code() -> None:
+    found = limits()
+    rows = {
+        "bytes of an image file": yoloxfast.limits.IMAGE_BYTES,
+        "pixels of an image file, before it is decoded": yoloxfast.limits.IMAGE_PIXELS,
+        "bytes of a model file, and of each file with its weights": yoloxfast.limits.MODEL_BYTES,
+        "bytes of the images of one run": yoloxfast.limits.INPUT_BYTES,
+        "seconds of a model's first run": yoloxfast.limits.FIRST_RUN_SECONDS,
+    }
+    for what, limit in rows.items():
+        assert numbers_in(found[what]) == [limit.default]
+        assert limit.variable in (PROJECT / "SECURITY.md").read_text(encoding="utf-8")
+    assert {limit.variable for limit in rows.values()} == {
+        limit.variable for limit in vars(yoloxfast.limits).values() if isinstance(limit, Limit)
+    }
+    (characters,) = numbers_in(found["characters of the class names in a model's metadata"])
+    with pytest.warns(UserWarning, match=f"they have {characters + 1:,} characters, more than {characters:,}"):
+        assert names_in({"names": " " * (characters + 1)}, 2) is None
+    (levels,) = numbers_in(found["levels of a head"])
+    with pytest.raises(ValueError, match=f"got more than {levels} strides"):
+        yoloxfast.PostProcessor((32, 32), strides=[8] * (levels + 1))
 
 
 def test_the_limits_of_inputs_are_those_of_the_code() -> None:
