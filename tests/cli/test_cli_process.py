@@ -126,3 +126,16 @@ def test_an_output_that_is_full_is_one_line_and_status_2(tmp_path: Path) -> None
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=buffered(), check=False)
     assert done.returncode == 2
     assert done.stderr == "yoloxfast: error: standard output: No space left on device\n"
+
+
+def test_what_libraries_print_about_damaged_images_is_left_out(photos: Path, toy_model: Path) -> None:
+    """Libpng, libjpeg and libtiff write to the descriptor of standard error by themselves."""
+    content = bytearray((photos / "a.png").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (photos / "damaged.png").write_bytes(content)
+    with start("detect", toy_model, photos / "damaged.png", photos / "a.png", "--quiet") as process:
+        _, errors = process.communicate()
+    assert process.returncode == 1
+    first, last = errors.splitlines()
+    assert first == f"{photos / 'damaged.png'}: not an image that OpenCV can read, or a truncated one"
+    assert last.startswith("1 image, ")

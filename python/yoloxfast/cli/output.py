@@ -19,6 +19,7 @@ __all__ = [
     "descriptor_of",
     "escaped",
     "flush_output",
+    "hushed",
     "reason",
     "say",
     "standing_in",
@@ -31,6 +32,7 @@ except ImportError:
     tqdm = None
 
 _STANDARD_DESCRIPTORS = range(3)
+_ERROR = 2
 _SPACES = "Zs"
 _JOINERS = "\u200c\u200d"
 """Parts of Persian words and of emoji, which Python does not call printable."""
@@ -125,6 +127,19 @@ def descriptor_of(file: TextIO | None) -> int | None:
     with suppress(OSError, ValueError):
         return file.fileno() if isinstance(file, TextIOWrapper) else None
     return None
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Keep C libraries from printing on standard error what commands say in their own words."""
+    duplicate, nowhere = os.dup(_ERROR), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, _ERROR)
+        yield
+    finally:
+        os.dup2(duplicate, _ERROR)
+        os.close(nowhere)
+        os.close(duplicate)
 
 
 def _is_harmless(letter: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from yoloxfast.cli.output import hushed
 from yoloxfast.media.images import SUFFIXES, read_image
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class Source:
         """Read the image; raises as `read_image` does, and for a folder that could not be searched."""
         if self.problem is not None:
             raise self.problem
-        return read_image(self.path)
+        with hushed():
+            return read_image(self.path)
 
 
 def find_sources(arguments: Iterable[str], *, output: Path | None) -> list[Source]:
