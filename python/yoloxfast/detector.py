@@ -99,8 +99,8 @@ class Detector(Inference):
     Raises
     ------
     ModelError
-        The file is not a YOLOX model that this runtime can run, or asks for more than `yoloxfast.limits` allow: bytes of
-        the file or of its input, seconds of its first run.
+        The file is not a YOLOX model that this runtime can run, or asks for more than `yoloxfast.limits` allow: bytes
+        of the file or of its input, seconds of its first run.
     PermissionError
         Others may write into the folder of built engines.
     FileNotFoundError

@@ -106,6 +106,16 @@ def test_a_forked_process_is_refused(engine: Path, image: NDArray[np.uint8], mon
             detector.close()  # what the child drops at its end is the parent's
 
 
+@pytest.mark.usefixtures("_forgotten")
+def test_a_model_that_is_not_there_is_said_before_what_building_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("pycuda", *CUDA_PYTHON):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(FileNotFoundError, match=r"no model file .*missing\.onnx"):
+        build_engine(tmp_path / "missing.onnx")
+
+
 @pytest.mark.parametrize("runtime", ["tensorrt", "tensorrt-rtx"])
 @pytest.mark.parametrize("absent", [("pycuda", *CUDA_PYTHON), ("pycuda", *CUDA_PYTHON[1:])], ids=str)
 @pytest.mark.usefixtures("_forgotten")
