@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,6 @@ from yoloxfast.tensorrt.engine_file import read_engine, write_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from gpu_double import World
 
@@ -70,10 +70,25 @@ def test_a_folder_that_others_can_write_to_is_refused(folder: Path, mode: int) -
 
 def test_a_folder_of_another_user_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cached_engine("model", IDENTITY, build)
-    user = os.geteuid()
-    monkeypatch.setattr("os.geteuid", lambda: user + 1)
+    status = folder.stat()
+    other = os.stat_result((*status[:4], os.geteuid() + 1, *status[5:]))
+    monkeypatch.setattr(Path, "stat", lambda path, **_: other if path == folder else status)
     with pytest.raises(PermissionError, match=rf"{folder} belongs to another user, .* in YOLOXFAST_ENGINES"):
-        cached_engine("model", IDENTITY, build)
+        engines_folder()
+
+
+def test_engines_that_root_built_are_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those in the image of a container."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can build as root")
+    engine = cached_engine("model", IDENTITY, build)
+    folder.chmod(0o755)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert cached_engine("model", IDENTITY, _never) == engine
+
+
+def _never(_: Path) -> None:
+    pytest.fail("it is there already")
 
 
 def test_a_file_or_a_dangling_link_instead_of_the_folder_is_refused(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Engines that were built for `Detector("model.onnx", backend="tensorrt")`, kept for the next time.
 
 Engines are programs. So their folder is private to this user, and only regular files of this user in it count: whoever
-can put a file or a link there runs what they like.
+can put a file or a link there runs what they like. Root can anyway, and may have built engines into an image.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["ENGINES_VARIABLE", "cached_engine", "engines_folder", "is_own_file",
 ENGINES_VARIABLE = "YOLOXFAST_ENGINES"
 """Environment variable: the folder that engines are kept in, instead of one in the user's cache."""
 
-
+_ROOT = 0
 _OWNER_ONLY = 0o700
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -55,7 +55,7 @@ def engines_folder() -> Path:
             f"{folder} is not a folder, expected one for engines: name another in {ENGINES_VARIABLE}"
         ) from None
     status = folder.stat()
-    if not _belongs_to_this_user(status):
+    if not _is_of_this_user_or_root(status):
         raise PermissionError(
             f"{folder} belongs to another user, who could change the engines in it, and engines are programs:"
             f" name a folder of your own in {ENGINES_VARIABLE}"
@@ -104,12 +104,13 @@ def cached_engine(
 
 
 def is_own_file(path: Path) -> bool:
-    """Return whether this is a regular file that only this user can have written: not a link, a pipe or a folder."""
+    """Return whether this is a regular file, no link, pipe or folder, that only this user or root can have written."""
     try:
         status = path.lstat()
     except OSError:
         return False
-    return stat.S_ISREG(status.st_mode) and _belongs_to_this_user(status) and not _is_writable_by_others(status)
+    is_own = _is_of_this_user_or_root(status) and not _is_writable_by_others(status)
+    return stat.S_ISREG(status.st_mode) and is_own
 
 
 def make_way(path: Path) -> None:
@@ -137,8 +138,8 @@ def _is_of(engine: Path, identity: Mapping[str, str]) -> bool:
     return identity.items() <= metadata.items()
 
 
-def _belongs_to_this_user(status: os.stat_result) -> bool:
-    return os.name != "posix" or status.st_uid == os.geteuid()
+def _is_of_this_user_or_root(status: os.stat_result) -> bool:
+    return os.name != "posix" or status.st_uid in (_ROOT, os.geteuid())
 
 
 def _is_writable_by_others(status: os.stat_result) -> bool:
