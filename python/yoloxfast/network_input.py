@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     Color = Literal["bgr", "rgb"]
 
 _CHANNELS = 3
-_MAX_OVERLAP_WORK = 1000
-"""To find out exactly whether two views overlap can take NumPy seconds; beyond this it says that they may."""
+_MAX_OVERLAP_WORK = 100_000
+"""To find out exactly whether two views overlap can take NumPy minutes; after milliseconds it says that they may."""
 _IMAGE_DIMENSIONS = 3
 
 __all__ = [
@@ -182,7 +182,7 @@ def check_source(image: Any, name: str = "image") -> None:
 def _readable(image: NDArray[Any], out: NDArray[Any], name: str) -> NDArray[Any]:
     """Return the image if its pixels lie one after the other in each row, or else a copy."""
     if np.may_share_memory(image, out, max_work=_MAX_OVERLAP_WORK):  # type: ignore[arg-type]  # any limit
-        raise ValueError(f"out shares memory with {name}, which would be overwritten while it is read")
+        raise ValueError(f"out may share memory with {name}, which would be overwritten while it is read: pass a copy")
     return image if image.strides[1:] == (3, 1) else np.ascontiguousarray(image)
 
 

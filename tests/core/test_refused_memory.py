@@ -29,7 +29,7 @@ from yoloxfast import _core
 
 def boxes(count):
     corners = np.random.default_rng(0).random((count, 4), np.float32) * 4000
-    corners[:, 2:] = corners[:, :2] + 5
+    corners[:, 2:] = corners[:, :2] + 0.5
     return corners
 """
 
@@ -104,13 +104,14 @@ def test_what_does_not_fit_is_refused_before_memory_is_taken(call: Any, message:
         call()
 
 
-def test_odd_strides_do_not_take_seconds_to_compare() -> None:
-    """The exact answer for these views takes NumPy more than ten seconds."""
-    memory = np.zeros(3 * 10**6, np.uint8)
-    image = np.lib.stride_tricks.as_strided(memory, (97, 89, 3), (11_213, 127, 1), writeable=False)
-    out = np.lib.stride_tricks.as_strided(memory[1:], (61, 67, 3), (13_007, 211, 1))
-    with pytest.raises(ValueError, match="out shares memory with image"):
-        yoloxfast.letterbox(image, (61, 67), out=out)
+def test_whether_views_overlap_is_not_computed_forever() -> None:
+    """The exact answer can take NumPy minutes; nobody may wait for it, or take what may overlap for apart."""
+    memory = np.zeros(1000, np.uint8)
+    odd = (2_921_005, 2_269_640, 22_396_698), (2_007_131, 1_767_787, 37_402_897)
+    shapes = (260, 365, 3), (202, 243, 3)
+    image, out = (np.lib.stride_tricks.as_strided(memory, *view) for view in zip(shapes, odd, strict=True))
+    with pytest.raises(ValueError, match="out may share memory with image"):
+        yoloxfast.letterbox(image, (202, 243), out=out)
 
 
 @LIMITED
@@ -123,4 +124,4 @@ def test_a_large_call_leaves_no_memory_behind() -> None:
         "print(resident() - before)"
     )
     process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
-    assert int(process.stdout) < 128 * MIB  # of 300; malloc itself keeps some
+    assert int(process.stdout) < 128 * MIB  # of 247; malloc itself keeps some
