@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from yoloxfast.errors import ModelError, missing
+from yoloxfast.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +76,7 @@ def fetch(url: str, size: int, sha256: str) -> Path:
     def download_once(url: str, part: str, _cache: pooch.Pooch) -> None:
         progress = tqdm.tqdm(total=size, unit="B", unit_scale=True, ncols=79, delay=_NOT_AT_ONCE)
         try:
-            with Path(part).open("wb") as file, closing(_Transfer(url, size)) as transfer:
+            with replacing(Path(part)) as file, closing(_Transfer(url, size)) as transfer:
                 for chunk in transfer.chunks(deadline):
                     file.write(chunk)
                     progress.update(len(chunk))
