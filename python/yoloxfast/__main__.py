@@ -2,7 +2,7 @@
 
 import sys
 
-from yoloxfast.cli import main
+from yoloxfast.cli import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

@@ -89,7 +89,7 @@ def checked_names(names: Any, num_classes: int) -> tuple[str, ...]:
         raise ValueError(f"got {len(names)} names for {num_classes} classes")
     for name in names:
         if not _is_unicode(name):
-            raise ValueError(f"the name {name!r} holds half of a UTF-16 pair, which is not Unicode")
+            raise ValueError(f"the name {name!r} is not Unicode text")
     return tuple(str(name) for name in names)
 
 

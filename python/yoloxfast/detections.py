@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Detection", "Detections"]
 
 _SHOWN = 5
+_REAL = "fiu"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,19 +81,29 @@ class Detections:
                 raise TypeError(f"expected NumPy arrays, got {type(array).__name__}")
         if not isinstance(self.names, tuple):
             object.__setattr__(self, "names", tuple(self.names))
-        count = len(self.scores)
-        if self.xyxy.shape != (count, 4) or self.class_ids.shape != (count,):
+        count = self.scores.size
+        if self.scores.shape != (count,) or self.xyxy.shape != (count, 4) or self.class_ids.shape != (count,):
             raise ValueError(
                 "expected boxes (N, 4), scores (N,) and class_ids (N,),"
                 f" got {self.xyxy.shape}, {self.scores.shape} and {self.class_ids.shape}"
             )
+        if count == 0:
+            object.__setattr__(self, "class_ids", self.class_ids.astype(np.int64))
+        self._check_values()
+
+    def _check_values(self) -> None:
         if not np.issubdtype(self.class_ids.dtype, np.integer):
             raise TypeError(f"expected class_ids of whole numbers, got {self.class_ids.dtype}")
-        if not (np.isfinite(self.xyxy).all() and np.isfinite(self.scores).all()):
-            raise ValueError("expected boxes and scores that are finite, got NaN or infinity")
-        if count > 0 and not 0 <= self.class_ids.min() <= self.class_ids.max() < len(self.names):
-            unnamed = next(class_id for class_id in self.class_ids.tolist() if not 0 <= class_id < len(self.names))
-            raise ValueError(f"expected class ids from 0 to {len(self.names) - 1}, as there are names, got {unnamed}")
+        for array in (self.xyxy, self.scores):
+            if array.dtype.kind not in _REAL:
+                raise TypeError(f"expected boxes and scores of real numbers, got {array.dtype}")
+            if not np.isfinite(array).all():
+                raise ValueError("expected boxes and scores that are finite, got NaN or infinity")
+        unnamed = self.class_ids[(self.class_ids < 0) | (self.class_ids >= len(self.names))]
+        if unnamed.size > 0:
+            raise ValueError(
+                f"expected class ids from 0 to {len(self.names) - 1}, as there are names, got {unnamed[0]}"
+            )
 
     def __repr__(self) -> str:
         best = [f"{found.name} {found.score:.2f}" for found in self[:_SHOWN]]
@@ -126,8 +137,10 @@ class Detections:
             return self._detection(int(index))
         if not isinstance(index, slice):
             index = np.asarray(index)
+            if index.ndim != 1 or (index.dtype == np.bool_ and len(index) != len(self)):
+                raise IndexError(f"expected indices in one dimension, or {len(self)} booleans, got {index.shape}")
             index = index.astype(np.int64) if index.size == 0 else index
-        return Detections(self.xyxy[index], self.scores[index], self.class_ids[index], self.names)
+        return unchecked(self.xyxy[index], self.scores[index], self.class_ids[index], self.names)
 
     def _detection(self, index: int) -> Detection:
         class_id = int(self.class_ids[index])

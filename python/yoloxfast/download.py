@@ -185,7 +185,11 @@ def _open(url: str, size: int) -> Response:
                 raise
             return response
         response.close()
-        url = urljoin(url, response.headers["Location"])
+        location = response.headers["Location"]
+        try:
+            url = urljoin(url, location)
+        except ValueError:
+            raise requests.exceptions.InvalidURL(f"the server redirects to {location}, which is not a URL") from None
     raise requests.TooManyRedirects(f"the server redirects more than {MAX_REDIRECTS} times")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from yoloxfast.arguments import check_image
+from yoloxfast.text import is_harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,9 @@ __all__ = ["class_color", "draw", "ink_on"]
 
 _MOST_ELONGATED = 2
 """How many times its shorter side the size of an image may count: else letters are higher than a long image."""
+
+_MANY = 50
+"""Labels from which on NumPy is faster than Python."""
 
 _GOLDEN_RATIO = (5**0.5 - 1) / 2
 
@@ -47,20 +51,27 @@ class _Label(NamedTuple):
     text: str
     baseline: int
 
+    def overlaps(self, other: _Label) -> bool:
+        return (
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+        )
+
 
 class _Places:
     """Where labels are: left, top, right and bottom of each."""
 
     def __init__(self, most: int) -> None:
         self._edges = np.empty((4, most), np.int64)
-        self._count = 0
+        self._labels: list[_Label] = []
 
     def add(self, label: _Label) -> None:
-        self._edges[:, self._count] = label[:4]
-        self._count += 1
+        self._edges[:, len(self._labels)] = label[:4]
+        self._labels.append(label)
 
     def overlap(self, label: _Label) -> bool:
-        left, top, right, bottom = self._edges[:, : self._count]
+        if len(self._labels) < _MANY:
+            return any(label.overlaps(other) for other in self._labels)
+        left, top, right, bottom = self._edges[:, : len(self._labels)]
         beside = (left < label.right) & (label.left < right)
         return bool((beside & (top < label.bottom) & (label.top < bottom)).any())
 
@@ -107,7 +118,7 @@ def draw(
 
 def _drawable(text: str) -> str:
     """Return a text without what OpenCV crashes on or draws as something else: halves of UTF-16 pairs, line breaks."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return "".join(letter if is_harmless(letter) else "?" for letter in text)
 
 
 def _place_label(

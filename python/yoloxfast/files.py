@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -12,7 +13,15 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["replacing"]
+__all__ = ["check_kind", "replacing"]
+
+_KINDS = {
+    stat.S_IFBLK: "a device",
+    stat.S_IFCHR: "a device",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _PERMISSIONS = 0o777
@@ -27,6 +36,8 @@ def replacing(path: Path, *, survives_power_cut: bool = False) -> Iterator[Binar
     file that it leads to is replaced.
     """
     path = Path(os.path.realpath(path))
+    with suppress(FileNotFoundError):
+        check_kind(path.stat(), path)
     part = path.with_name(f".{secrets.token_hex(16)}.part")
     try:
         with _created(part, _permissions_of(path)) as file:
@@ -44,12 +55,19 @@ def replacing(path: Path, *, survives_power_cut: bool = False) -> Iterator[Binar
             part.unlink()
 
 
+def check_kind(status: os.stat_result, path: Path) -> None:
+    """Raise `OSError` unless this is a regular file: others may wait forever, or do anything, and are not replaced."""
+    kind = stat.S_IFMT(status.st_mode)
+    if kind != stat.S_IFREG:
+        number = errno.EISDIR if kind == stat.S_IFDIR else errno.EINVAL
+        raise OSError(number, f"this is {_KINDS.get(kind, 'something else')}, expected a regular file", str(path))
+
+
 def _permissions_of(path: Path) -> int | None:
     try:
-        mode = path.stat().st_mode
+        return path.stat().st_mode & _PERMISSIONS
     except OSError:
         return None
-    return mode & _PERMISSIONS if stat.S_ISREG(mode) else None
 
 
 def _created(part: Path, permissions: int | None) -> BinaryIO:

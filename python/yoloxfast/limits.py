@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 __all__ = ["FIRST_RUN_SECONDS", "IMAGE_BYTES", "IMAGE_PIXELS", "INPUT_BYTES", "MODEL_BYTES", "Limit"]
 
+_MAX = 10**15
+
 
 class Limit(NamedTuple):
     """A limit.
@@ -41,8 +43,8 @@ class Limit(NamedTuple):
             number = int(text)
         except ValueError:
             number = 0
-        if number < 1:
-            raise ValueError(f"{self.variable} is {text!r}, expected a whole number of {self.unit} above 0")
+        if not 1 <= number <= _MAX:
+            raise ValueError(f"{self.variable} is {text:.40}, expected a whole number of {self.unit}, 1 to {_MAX:,}")
         return number
 
     def excess(self, count: int) -> str | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Color = Literal["bgr", "rgb"]
 
+_process = os.getpid()
 _CHANNELS = 3
 _MAX_OVERLAP_WORK = 100_000
 """To find out exactly whether two views overlap can take NumPy minutes; after milliseconds it says that they may."""
@@ -56,8 +57,7 @@ class NetworkInput:
         self._plans = _core.Plans()
         self._lock = RLock()  # a signal handler may run in the thread that holds it
         self._process = os.getpid()
-        self._is_left_behind = False
-        self._last_write = object()
+        self._last_write: object = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -79,36 +79,28 @@ class NetworkInput:
         places = slice(first, first + len(images))
         out = self.batch if len(images) == len(self.batch) else self.batch[places]
         wanted = [(image.shape, bool(legacy)) for image in images]
+        unknown = [None] * len(images)
         if os.getpid() != self._process:
             self._take_over()
         with self._lock:
-            while True:
-                self._last_write = this_write = object()
+            self._last_write = None
+            while self._last_write is not wanted:  # else a signal handler has written another image meanwhile
+                self._last_write = wanted
                 border = self._bordered_for[places] != wanted
-                self._bordered_for[places] = [None] * len(images)
-                scales = fill(
-                    images,
-                    out,
-                    self._interleaved,
-                    color,
-                    legacy,
-                    threads,
-                    border=border,
-                    plans=self._plans,
-                    by_copy=self._is_left_behind,
-                )
-                self._bordered_for[places] = wanted
-                if self._last_write is this_write:  # else a signal handler has written another image meanwhile
-                    return scales
+                self._bordered_for[places] = unknown
+                scales = fill(images, out, self._interleaved, color, legacy, threads, border=border, plans=self._plans)
+            self._bordered_for[places] = wanted
+            if self._last_write is not wanted:  # and now after this one
+                self._bordered_for[places] = unknown
+        return scales
 
     def _take_over(self) -> None:
-        """Make it this process's: in a fork, threads that held the lock or were writing at that moment are gone."""
-        self._is_left_behind = not self._lock.acquire(blocking=False)
-        if self._is_left_behind:
+        """Make it this process's: in a fork, threads that held the lock at that moment are gone."""
+        if self._lock.acquire(blocking=False):
+            self._lock.release()
+        else:
             self._lock = RLock()
             self._bordered_for = [None] * len(self.batch)
-        else:
-            self._lock.release()
         self._process = os.getpid()
 
 
@@ -122,18 +114,17 @@ def fill(
     *,
     border: bool = True,
     plans: _core.Plans | None = None,
-    by_copy: bool = False,
 ) -> list[float]:
-    """Write the letterbox of each image into `out`; the images have been checked, and shape and dtype of `out`.
-
-    The core refuses memory into which another thread writes, also if a fork has left that thread behind: `by_copy` has
-    it write elsewhere.
-    """
+    """Write the letterbox of each image into `out`; the images have been checked, and shape and dtype of `out`."""
     images = [_readable(image, out, name) for image, name in zip(images, _names(images), strict=True)]
     check_colors(color, out.dtype, legacy=legacy)
     reverses = (color == "rgb") != bool(legacy)
-    if out.flags.c_contiguous and out.flags.aligned and not by_copy:
-        return _core.letterbox(images, out, interleaved, reverses, bool(legacy), border, threads, plans)
+    if out.flags.c_contiguous and out.flags.aligned:
+        try:
+            return _core.letterbox(images, out, interleaved, reverses, bool(legacy), border, threads, plans)
+        except ValueError:
+            if os.getpid() == _process:
+                raise  # else it may be in use by a thread that a fork has left behind
     dense = np.empty(out.shape, out.dtype)
     scales = _core.letterbox(images, dense, interleaved, reverses, bool(legacy), True, threads, plans)
     out[...] = dense

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING, BinaryIO
+
+from yoloxfast.files import check_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,14 +19,6 @@ __all__ = ["check_file", "digest_file", "opened", "read_file"]
 
 _BLOCK = 1 << 20
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
-
-_KINDS = {
-    stat.S_IFBLK: "a device",
-    stat.S_IFCHR: "a device",
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-}
 
 
 def check_file(path: Path, limit: Limit) -> None:
@@ -76,10 +68,7 @@ def digest_file(path: Path, limit: Limit) -> str:
 
 
 def _check(status: os.stat_result, path: Path, limit: Limit) -> None:
-    kind = stat.S_IFMT(status.st_mode)
-    if kind != stat.S_IFREG:
-        number = errno.EISDIR if kind == stat.S_IFDIR else errno.EINVAL
-        raise OSError(number, f"this is {_KINDS.get(kind, 'something else')}, expected a regular file", str(path))
+    check_kind(status, path)
     _check_size(status.st_size, limit)
 
 

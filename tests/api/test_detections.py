@@ -89,6 +89,9 @@ def test_arrays_of_different_lengths_are_refused() -> None:
         ({"class_ids": np.array([-1, 0])}, ValueError, "got -1"),
         ({"class_ids": np.array([0.0, 1.0])}, TypeError, "class_ids of whole numbers, got float64"),
         ({"names": ()}, ValueError, "as there are names, got 0"),
+        ({"scores": np.float32(0.5)}, TypeError, "NumPy arrays, got float32"),
+        ({"scores": np.array(0.5)}, ValueError, r"got \(2, 4\), \(\) and"),
+        ({"xyxy": np.ones((2, 4), complex)}, TypeError, "of real numbers, got complex128"),
     ],
 )
 def test_detections_that_cannot_be_drawn_or_stored_are_refused(
@@ -97,6 +100,18 @@ def test_detections_that_cannot_be_drawn_or_stored_are_refused(
     arrays = {"xyxy": np.ones((2, 4), np.float32), "scores": np.ones(2, np.float32), "class_ids": np.array([0, 2])}
     with pytest.raises(error, match=message):
         Detections(**{**arrays, "names": NAMES, **change})
+
+
+def test_empty_detections_may_have_ids_of_any_kind() -> None:
+    detections = Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.array([]), ())
+    assert len(detections[:3]) == len(detections[[]]) == len(detections[np.zeros(0, bool)]) == 0
+    assert detections.class_ids.dtype == np.int64
+
+
+def test_an_index_that_does_not_fit_is_refused() -> None:
+    for index in (np.zeros(0, bool), np.zeros(2, bool), np.zeros((3, 4), bool), np.zeros((1, 1), int)):
+        with pytest.raises(IndexError):
+            three()[index]
 
 
 def test_json_is_short_and_exact() -> None:
@@ -249,9 +264,9 @@ def test_drawing_refuses_what_is_no_image() -> None:
 
 
 def test_names_that_opencv_cannot_draw_crash_nothing() -> None:
-    names = ("half \ud800", "two\nlines", "\x1b[31mred\0")
+    names = ("half \ud800", "two\nlines", "\x1b[31mred\0\u3000")
     drawn = Detections(three().xyxy, three().scores, np.arange(3), names).draw(np.zeros((640, 640, 3), np.uint8))
-    plain = Detections(three().xyxy, three().scores, np.arange(3), ("half ?", "two?lines", "?[31mred?"))
+    plain = Detections(three().xyxy, three().scores, np.arange(3), ("half ?", "two?lines", "?[31mred?\u3000"))
     np.testing.assert_array_equal(drawn, plain.draw(np.zeros((640, 640, 3), np.uint8)))
 
 

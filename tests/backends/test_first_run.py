@@ -102,6 +102,38 @@ os._exit(0)
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_ends_the_constructor_also_where_the_run_goes_on(endless: Path, presses: int) -> None:
+    pytest.importorskip("openvino")
+    script = f"""
+import os, signal, threading, yoloxfast
+for press in range({presses}):
+    threading.Timer(1 + press, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    yoloxfast.Detector({str(endless)!r}, backend="openvino")
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n")
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_the_command_line_ends_by_itself(endless: Path, backend: str) -> None:
+    pytest.importorskip(backend)
+    done = subprocess.run(
+        [sys.executable, "-m", "yoloxfast", "info", str(endless), "--backend", backend],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, FIRST_RUN_SECONDS.variable: "1"},
+    )
+    assert done.returncode == 2
+    assert "its first run was not done after 1 seconds" in done.stderr
+
+
 def test_the_command_line_says_so(endless: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "yoloxfast", "info", str(endless)],

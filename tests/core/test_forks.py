@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 import yoloxfast
 from synthetic import synthetic_raw
-from yoloxfast import Letterbox, PostProcessor
+from yoloxfast import Letterbox, PostProcessor, network_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,3 +110,54 @@ def test_a_signal_handler_calls_what_it_interrupted(name: str) -> None:
         signal.signal(signal.SIGALRM, before)
     assert handled > 0
     assert is_equal(call(1), expected[1])
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_letterbox_that_was_interrupted_has_its_whole_border(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    """As by a signal handler that writes an image of another shape, right before the core is called or right after."""
+    expected = [SHARED(image) and SHARED.out.copy() for image in IMAGES]
+    core, interrupts = network_input.fill, 3
+
+    def fill(*arguments: Any, **options: Any) -> list[float]:
+        nonlocal interrupts
+        interrupts -= 1
+        if moment == "before" and interrupts > 0:
+            SHARED(IMAGES[interrupts])
+        scales = core(*arguments, **options)
+        if moment == "after" and interrupts > 0:
+            SHARED(IMAGES[interrupts])
+        return scales
+
+    for number in (0, 1, 2):
+        SHARED(IMAGES[number])
+        interrupts = 3
+        with monkeypatch.context() as patched:
+            patched.setattr(network_input, "fill", fill)
+            SHARED(IMAGES[number])
+        assert interrupts <= 0
+        np.testing.assert_array_equal(SHARED.out, expected[number])
+        for other in (number, (number + 1) % 3):
+            SHARED(IMAGES[other])
+            np.testing.assert_array_equal(SHARED.out, expected[other])
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_fork_writes_where_another_thread_was_writing() -> None:
+    """The core takes memory for taken into which a thread writes, and the fork has neither that thread nor its end."""
+    image, out = np.full((2000, 3000, 3), 9, np.uint8), np.empty((3, 1024, 1024), np.float32)
+    ends = threading.Event()
+
+    def work() -> None:
+        while not ends.is_set():
+            with suppress(ValueError):  # this thread writes, too
+                yoloxfast.letterbox(image, (1024, 1024), out=out)
+
+    expected = yoloxfast.letterbox(image, (1024, 1024))[0]
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for number in range(20):
+            fork_and_call(lambda _: yoloxfast.letterbox(image, (1024, 1024), out=out)[0], number, expected)
+    finally:
+        ends.set()
+        thread.join()

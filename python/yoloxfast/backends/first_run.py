@@ -47,16 +47,16 @@ def first_run(context: Context) -> None:
 
 
 def _cancel(context: Context) -> None:
+    _endless.append(context)  # first of all: Ctrl-C may be pressed again
     context.cancel()
     if _is_done_within(_CANCEL_SECONDS, context):
         context.settle()
-    else:
-        _endless.append(context)
+        _endless.remove(context)
 
 
-def is_endless(context: Context) -> bool:
-    """Whether a run goes on in it that cannot be ended."""
-    return any(context is other for other in _endless)
+def is_endless(context: Context | None = None) -> bool:
+    """Whether a run goes on that cannot be ended: in this context, or in any."""
+    return any(context in (None, other) for other in _endless)
 
 
 def _is_done_within(seconds: float, context: Context) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from yoloxfast import __version__
+from yoloxfast.backends.first_run import is_endless
 from yoloxfast.cli import build, demo, detect, download, info
 from yoloxfast.cli.output import check_output, complain, flush_output, reason, standing_in, write
 from yoloxfast.errors import EngineError
@@ -15,7 +17,7 @@ from yoloxfast.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["main"]
+__all__ = ["command", "main"]
 
 _FAILURE = 2
 _INTERRUPTED = 130
@@ -74,6 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with suppress(OSError):
             flush_output()
         return status
+
+
+def command() -> int:
+    """Run `main` as a process of its own, which ends also if the run of a model does not."""
+    status = main()
+    if is_endless():
+        os._exit(status)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:

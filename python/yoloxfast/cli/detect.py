@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from yoloxfast.cli.sources import Source
 
+_MAX_DIGITS = 10
+"""Of a class id; what is longer is a name."""
+
 _DESCRIPTION = """\
 Detect objects in images: files, folders (with all folders in them) and globs.
 
@@ -135,7 +138,11 @@ def _make_folder(folder: Path) -> None:
 
 
 def _open_detector(options: argparse.Namespace) -> Detector:
-    classes = None if options.classes is None else [int(name) if name.isdecimal() else name for name in options.classes]
+    classes = (
+        None
+        if options.classes is None
+        else [int(name) if name.isdecimal() and len(name) < _MAX_DIGITS else name for name in options.classes]
+    )
     return Detector(
         options.model,
         score_threshold=options.score,

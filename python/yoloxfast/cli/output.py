@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-import unicodedata
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
+
+from yoloxfast.text import is_harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +34,6 @@ except ImportError:
 
 _STANDARD_DESCRIPTORS = range(3)
 _ERROR = 2
-_SPACES = "Zs"
-_JOINERS = "\u200c\u200d"
-"""Parts of Persian words and of emoji, which Python does not call printable."""
 
 
 def reason(error: Exception) -> str:
@@ -51,7 +49,7 @@ def escaped(text: str) -> str:
 
     Names of files and classes are other people's: a terminal must not obey them. Letters of all languages stay.
     """
-    return "".join(letter if _is_harmless(letter) else letter.encode("unicode_escape").decode() for letter in text)
+    return "".join(letter if is_harmless(letter) else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def say(*lines: str) -> None:
@@ -140,10 +138,6 @@ def hushed() -> Iterator[None]:
         os.dup2(duplicate, _ERROR)
         os.close(nowhere)
         os.close(duplicate)
-
-
-def _is_harmless(letter: str) -> bool:
-    return letter.isprintable() or letter in _JOINERS or unicodedata.category(letter) == _SPACES
 
 
 def _text_of(lines: tuple[str, ...]) -> str:

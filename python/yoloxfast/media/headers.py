@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,15 +20,20 @@ __all__ = ["is_cut_off_jpeg", "pixels_in"]
 
 _JPEG_START = b"\xff\xd8\xff"
 _JPEG_END = 0xD9
-_JPEG_MARKER = re.compile(rb"\xff+([^\x00\x01\xff\xd0-\xd7])")
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd7])")
+_MAX_JPEG_SEGMENTS = 1 << 16
 _JPEG_FRAMES = frozenset((0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF))
-_NETPBM = re.compile(rb"P[1-6fF](?:\s|#[^\n\r]*[\n\r])+(\d+)(?:\s|#[^\n\r]*[\n\r])+(\d+)")
+_NETPBM_COMMENT = re.compile(rb"\s*(?:#[^\n\r]*)?\s*")
+_NETPBM_SIDE = re.compile(rb"(\d{1,18})\d*")
+_MAX_NETPBM_COMMENTS = 1000
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 _TIFF_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}
 _MOST_TIFF_ENTRIES = 65_535
 _AVIF_SIZE = re.compile(rb"ispe\0\0\0\0(.{8})", re.DOTALL)
-_AVIF_HEADERS = 1 << 20
-_MOST_DIGITS = 18
+_JPEG_2000_SIZE = re.compile(rb"\xff\x4f\xff\x51.{4}(.{16})", re.DOTALL)
+_MAX_SIZES = 1000
+_ABSURD = 1 << 31
+"""Of files that announce more sizes than that: they hide one."""
 
 
 def pixels_in(content: bytes) -> int | None:
@@ -44,7 +50,8 @@ def pixels_in(content: bytes) -> int | None:
 
 def is_cut_off_jpeg(content: bytes) -> bool:
     """Whether a JPEG file has no end: OpenCV fills what is missing with grey and says nothing."""
-    return content.startswith(_JPEG_START) and all(marker != _JPEG_END for marker, _ in _jpeg_segments(content))
+    segments = islice(_jpeg_segments(content), _MAX_JPEG_SEGMENTS)
+    return content.startswith(_JPEG_START) and all(marker != _JPEG_END for marker, _ in segments)
 
 
 def _jpeg_segments(content: bytes) -> Iterator[tuple[int, int]]:
@@ -56,7 +63,8 @@ def _jpeg_segments(content: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _jpeg(content: bytes) -> Size:
-    start = next(start for marker, start in _jpeg_segments(content) if marker in _JPEG_FRAMES)
+    segments = islice(_jpeg_segments(content), _MAX_JPEG_SEGMENTS)
+    start = next(start for marker, start in segments if marker in _JPEG_FRAMES)
     height, width = struct.unpack_from(">HH", content, start + 3)
     return width, height
 
@@ -78,8 +86,17 @@ def _bmp(content: bytes) -> Size:
 
 
 def _netpbm(content: bytes) -> Size:
-    width, height = _NETPBM.match(content).groups()  # type: ignore[union-attr]  # None has none
-    return int(width[:_MOST_DIGITS]), int(height[:_MOST_DIGITS])
+    sides: list[int] = []
+    position = len(b"P6")
+    for _ in range(_MAX_NETPBM_COMMENTS):
+        position = _NETPBM_COMMENT.match(content, position).end()  # type: ignore[union-attr]  # it matches nothing, too
+        if number := _NETPBM_SIDE.match(content, position):
+            sides.append(int(number[1]))
+            position = number.end()
+        if len(sides) == 2:  # noqa: PLR2004
+            break
+    width, height = sides
+    return width, height
 
 
 def _webp(content: bytes) -> Size:
@@ -110,13 +127,17 @@ def _tiff(content: bytes) -> Size:
 
 
 def _jpeg_2000(content: bytes) -> Size:
-    size = content.index(b"\xff\x4f\xff\x51") + 8
-    right, bottom, left, top = struct.unpack_from(">IIII", content, size)
-    return right - left, bottom - top
+    """Take the largest: what looks like a codestream may lie in other boxes, too."""
+    found = [struct.unpack(">IIII", size[1]) for size in islice(_JPEG_2000_SIZE.finditer(content), _MAX_SIZES)]
+    if len(found) == _MAX_SIZES:
+        return _ABSURD, _ABSURD
+    return max(((right - left, bottom - top) for right, bottom, left, top in found), key=math.prod)
 
 
 def _avif(content: bytes) -> Size:
-    sizes = (struct.unpack(">II", found[1]) for found in _AVIF_SIZE.finditer(content[:_AVIF_HEADERS]))
+    sizes = [struct.unpack(">II", size[1]) for size in islice(_AVIF_SIZE.finditer(content), _MAX_SIZES)]
+    if len(sizes) == _MAX_SIZES:
+        return _ABSURD, _ABSURD
     width, height = max(sizes, key=math.prod)
     return width, height
 
