@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["class_color", "draw", "ink_on"]
 
-_MOST_ELONGATED = 2
+_MAX_ELONGATION = 2
 """How many times its shorter side the size of an image may count: else letters are higher than a long image."""
 
 _MANY = 50
@@ -36,7 +36,7 @@ class _Style(NamedTuple):
 
     @classmethod
     def of(cls, image: NDArray[np.uint8]) -> _Style:
-        side = min(sum(image.shape[:2]) / 2, _MOST_ELONGATED * min(image.shape[:2]))
+        side = min(sum(image.shape[:2]) / 2, _MAX_ELONGATION * min(image.shape[:2]))
         line = max(1, round(side / 320))
         return cls(line=line, padding=line + 1, font_scale=max(0.4, side / 1400), font_line=max(1, round(side / 900)))
 

@@ -28,7 +28,7 @@ _NETPBM_SIDE = re.compile(rb"(\d{1,18})\d*")
 _MAX_NETPBM_COMMENTS = 1000
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 _TIFF_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}
-_MOST_TIFF_ENTRIES = 65_535
+_MAX_TIFF_ENTRIES = 65_535
 _AVIF_SIZE = re.compile(rb"ispe\0\0\0\0(.{8})", re.DOTALL)
 _JPEG_2000_SIZE = re.compile(rb"\xff\x4f\xff\x51.{4}(.{16})", re.DOTALL)
 _MAX_SIZES = 1000
@@ -118,7 +118,7 @@ def _tiff(content: bytes) -> Size:
     (count,) = struct.unpack_from(f"{order}{'Q' if is_big else 'H'}", content, directory)
     first, size, value = (directory + 8, 20, 12) if is_big else (directory + 2, 12, 8)
     sides: dict[int, int] = {}
-    for entry in range(first, first + min(count, _MOST_TIFF_ENTRIES) * size, size):
+    for entry in range(first, first + min(count, _MAX_TIFF_ENTRIES) * size, size):
         tag, kind = struct.unpack_from(f"{order}HH", content, entry)
         if tag in (_TIFF_WIDTH, _TIFF_HEIGHT):
             (side,) = struct.unpack_from(f"{order}{_TIFF_NUMBERS[kind]}", content, entry + value)
