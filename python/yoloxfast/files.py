@@ -36,11 +36,10 @@ def replacing(path: Path, *, survives_power_cut: bool = False) -> Iterator[Binar
     file that it leads to is replaced.
     """
     path = Path(os.path.realpath(path))
-    with suppress(FileNotFoundError):
-        check_kind(path.stat(), path)
+    permissions = _permissions_of(path)
     part = path.with_name(f".{secrets.token_hex(16)}.part")
     try:
-        with _created(part, _permissions_of(path)) as file:
+        with _created(part, permissions) as file:
             yield file
             if survives_power_cut:
                 file.flush()
@@ -64,10 +63,13 @@ def check_kind(status: os.stat_result, path: Path) -> None:
 
 
 def _permissions_of(path: Path) -> int | None:
+    """Return those of the file that is to be replaced, None if there is none; others than regular files are refused."""
     try:
-        return path.stat().st_mode & _PERMISSIONS
+        status = path.stat()
     except OSError:
         return None
+    check_kind(status, path)
+    return status.st_mode & _PERMISSIONS
 
 
 def _created(part: Path, permissions: int | None) -> BinaryIO:

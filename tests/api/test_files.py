@@ -90,6 +90,20 @@ def test_a_new_file_has_the_permissions_of_any_new_file(tmp_path: Path, umask: i
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~umask
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+@pytest.mark.parametrize("kind", ["a pipe", "a folder"])
+def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path, kind: str) -> None:
+    """A link to /dev/null would cost root that device."""
+    target, link = tmp_path / "target", tmp_path / "link.png"
+    os.mkfifo(target) if kind == "a pipe" else target.mkdir()
+    link.symlink_to(target)
+    before = target.stat()
+    with pytest.raises(OSError, match=f"this is {kind}, expected a regular file"), replacing(link):
+        pytest.fail("it is open")
+    assert target.stat() == before
+    assert sorted(tmp_path.iterdir()) == [link, target]
+
+
 def writes_of(source: str) -> list[str]:
     """List the calls that open files for writing, other than those of `os.open`, which say how they treat links."""
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
