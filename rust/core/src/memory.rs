@@ -44,6 +44,15 @@ pub(crate) fn refill<T>(vector: &mut Vec<T>, values: impl ExactSizeIterator<Item
     Ok(())
 }
 
+/// Replaces the values of a vector by as many copies of one.
+#[expect(clippy::disallowed_methods, reason = "there is room")]
+pub(crate) fn fill<T: Clone>(vector: &mut Vec<T>, value: T, len: usize) -> Result<(), Error> {
+    vector.clear();
+    reserve(vector, len)?;
+    vector.resize(len, value);
+    Ok(())
+}
+
 /// Collects values into a vector.
 ///
 /// # Errors
@@ -55,8 +64,11 @@ pub fn try_collect<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>
 }
 
 /// Returns a vector of copies of a value.
+#[expect(clippy::disallowed_methods, reason = "there is room")]
 pub(crate) fn filled<T: Clone>(value: T, len: usize) -> Result<Vec<T>, Error> {
-    try_collect(std::iter::repeat_n(value, len))
+    let mut vector = with_capacity(len)?;
+    vector.resize(len, value);
+    Ok(vector)
 }
 
 /// Bytes that a vector holds on to.

@@ -9,8 +9,6 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 boxes, and 16 cells for each")]
 
-use std::iter;
-
 use super::Box4;
 use super::kept::{Block, Kept, LANES, Threshold};
 use crate::{Error, memory};
@@ -52,7 +50,7 @@ impl Cells {
     /// Forgets all boxes, and prepares for some of these.
     pub(super) fn prepare(&mut self, boxes: &[Box4]) -> Result<(), Error> {
         self.per_pixel = [0, 1].map(|axis| 1.0 / (4.0 * usual_size(boxes, axis)));
-        memory::refill(&mut self.places, iter::repeat_n(Place::default(), boxes.len().next_power_of_two()))?;
+        memory::fill(&mut self.places, Place::default(), boxes.len().next_power_of_two())?;
         self.blocks.clear();
         self.previous.clear();
         self.large.clear();

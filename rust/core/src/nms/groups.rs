@@ -51,7 +51,7 @@ impl Groups {
     fn count(&mut self, lowest: i64, classes: usize) -> Result<(), Error> {
         let Self { positions, ends, class_ids } = self;
         let number = |class_id: i64| (class_id - lowest) as usize;
-        memory::refill(ends, iter::repeat_n(0, classes))?;
+        memory::fill(ends, 0, classes)?;
         for class_id in &*class_ids {
             ends[number(*class_id)] += 1;
         }
@@ -59,7 +59,7 @@ impl Groups {
         for end in &mut *ends {
             (*end, start) = (start, start + *end);
         }
-        memory::refill(positions, iter::repeat_n(0, class_ids.len()))?;
+        memory::fill(positions, 0, class_ids.len())?;
         for (position, class_id) in class_ids.iter().enumerate() {
             let end = &mut ends[number(*class_id)];
             positions[*end as usize] = position as u32;

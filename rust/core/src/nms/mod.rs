@@ -96,7 +96,7 @@ pub(crate) fn suppress<'a, F: Fn(usize) -> i64>(
         None => groups.join(keys.len())?,
     }
     memory::refill(grouped, groups.positions().iter().map(|position| boxes[order::index(keys[*position as usize])]))?;
-    memory::refill(is_kept, std::iter::repeat_n(false, keys.len()))?;
+    memory::fill(is_kept, false, keys.len())?;
     let threshold = Threshold::new(iou_threshold);
     for group in groups.iter() {
         let (boxes, positions) = (&grouped[group.clone()], &groups.positions()[group]);

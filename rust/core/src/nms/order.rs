@@ -46,7 +46,7 @@ fn sort_by_digits<const RADIX: usize>(keys: &mut Vec<u64>, buffer: &mut Vec<u64>
         counts[0][low] += 1;
         counts[1][high] += 1;
     }
-    memory::refill(buffer, std::iter::repeat_n(0, keys.len()))?;
+    memory::fill(buffer, 0, keys.len())?;
     for (number, starts) in counts.iter_mut().enumerate() {
         let mut start = 0;
         for count in &mut *starts {
