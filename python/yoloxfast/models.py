@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yoloxfast.download import fetch
 from yoloxfast.errors import ModelError
 from yoloxfast.limits import MODEL_BYTES
 from yoloxfast.reading import check_file, digest_file, read_file
@@ -239,6 +238,8 @@ def _check_hash(path: Path, model: OfficialModel) -> None:
 
 def _fetch(model: OfficialModel) -> Path:
     try:
+        from yoloxfast.download import fetch  # which imports an HTTP client
+
         return fetch(f"{BASE_URL}/{model.file}", model.size, model.sha256)
     except ConnectionError as error:
         folder = os.environ.get(MODELS_VARIABLE)

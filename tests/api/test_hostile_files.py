@@ -1,4 +1,4 @@
-"""Files that strangers send: what is no regular file, has no end, or asks for more memory than there is."""
+"""Files that strangers send: pipes and devices, files without end, and files that ask for too much memory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LIMITS = {"image": IMAGE_BYTES, "another digest": MODEL_BYTES}
 
 @pytest.fixture(params=["a pipe", "a socket", "a device", "a folder"])
 def special(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """Make what is no regular file, behind a symbolic link; return it and what it is."""
+    """Make a special file behind a symbolic link; return the link and the kind of the file."""
     target, link = tmp_path / "target", tmp_path / "file.onnx"
     link.symlink_to(target)
     match request.param:

@@ -64,10 +64,9 @@ pub fn try_collect<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>
 }
 
 /// Returns a vector of copies of a value.
-#[expect(clippy::disallowed_methods, reason = "there is room")]
 pub(crate) fn filled<T: Clone>(value: T, len: usize) -> Result<Vec<T>, Error> {
-    let mut vector = with_capacity(len)?;
-    vector.resize(len, value);
+    let mut vector = Vec::new();
+    fill(&mut vector, value, len)?;
     Ok(vector)
 }
 

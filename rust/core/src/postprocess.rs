@@ -129,7 +129,7 @@ impl PostProcessor {
         self.check_shape(raw.anchors(), raw.columns())
     }
 
-    /// Checks that raw outputs of this model have so many rows and columns.
+    /// Checks that raw outputs of this model have `anchors` rows and `columns` columns.
     ///
     /// # Errors
     /// They have others.

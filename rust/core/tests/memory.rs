@@ -47,7 +47,7 @@ unsafe impl GlobalAlloc for Refusing {
 #[global_allocator]
 static ALLOCATOR: Refusing = Refusing { next: AtomicUsize::new(0), refused: AtomicUsize::new(NEVER) };
 
-/// Calls it while the large allocation of that number is refused; returns whether there were so many.
+/// Calls it while the large allocation of that number is refused; returns whether the call came to that allocation.
 fn is_refused<R>(what: &str, number: usize, call: impl Fn() -> Result<R, Error>) -> bool {
     ALLOCATOR.refused.store(number, SeqCst);
     ALLOCATOR.next.store(0, SeqCst);

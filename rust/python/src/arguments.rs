@@ -98,7 +98,7 @@ pub(crate) fn thread_count(value: &Bound<'_, PyAny>) -> PyResult<usize> {
     }
 }
 
-/// A Python iterable of at most `most` such ints; `name` is that of one.
+/// A Python iterable of at most `most` such ints; `name` names a single one.
 pub(crate) fn counts(name: &str, values: &Bound<'_, PyAny>, least: usize, most: usize) -> PyResult<Vec<usize>> {
     several(name, "whole numbers", values, most, |number| count(name, number, least))
 }
@@ -115,7 +115,7 @@ pub(crate) fn number(name: &str, value: &Bound<'_, PyAny>) -> PyResult<f32> {
     }
 }
 
-/// A Python iterable of at most `most` such numbers; `name` is that of one.
+/// A Python iterable of at most `most` such numbers; `name` names a single one.
 pub(crate) fn numbers(name: &str, values: &Bound<'_, PyAny>, most: usize) -> PyResult<Vec<f32>> {
     several(name, "numbers", values, most, |value| number(name, value))
 }

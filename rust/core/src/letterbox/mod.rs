@@ -165,7 +165,7 @@ impl<'a, T> Job<'a, T> {
         }
     }
 
-    /// Splits it into so many parts, or fewer, and appends them to `tasks`.
+    /// Splits it into at most `parts` parts, and appends them to `tasks`.
     fn split(self, parts: usize, format: &Format<T>, tasks: &mut Vec<Part<'a, T>>) -> Result<(), Error> {
         let Self { plan, image, out, border } = self;
         let height = plan.target.height.div_ceil(parts);
