@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 WHEEL_VENV := $(VENV)-wheel
 TRAINING_VENV := $(VENV)-training
+PYCUDA := $(VENV)-pycuda
+export YOLOXFAST_PYCUDA := $(abspath $(PYCUDA))
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SOURCES := pyproject.toml Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
@@ -30,6 +32,11 @@ test-core:
 
 test-python: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+# Some tests run pycuda over a driver of their own.
+ifeq ($(shell uname -s),Linux)
+test-python: $(PYCUDA)/.built
+endif
 
 # What users get: the wheel, at most 4 MB, in an environment of its own. Its demo asks nothing of the network.
 test-wheel: dist
@@ -114,6 +121,9 @@ $(INSTALLED): $(SOURCES)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
+$(PYCUDA)/.built: tests/support/build_pycuda.py $(INSTALLED)
+	$(BIN)/python $< $(PYCUDA)
+
 # Trains the demo network, which takes two cores just under an hour, and stores what the specification finds.
 demo-network: $(INSTALLED)
 	test -x $(TRAINING_VENV)/bin/python || $(PYTHON) -m venv $(TRAINING_VENV)
@@ -122,4 +132,4 @@ demo-network: $(INSTALLED)
 	$(BIN)/python tests/support/store_golden.py
 
 clean:
-	rm -rf $(VENV) $(WHEEL_VENV) $(TRAINING_VENV) dist target
+	rm -rf $(VENV) $(WHEEL_VENV) $(TRAINING_VENV) $(PYCUDA)* dist target
