@@ -22,12 +22,13 @@ fn weight(fraction: f32) -> i64 {
     clippy::cast_sign_loss,
     reason = "small numbers"
 )]
-fn naive_pixel(image: &[u8], source: Size, target: Size, row: usize, column: usize, channel: usize) -> u8 {
+fn naive_pixel(image: &[u8], source: Size, target: Size, row: usize, column: usize) -> [u8; 3] {
     if source == (Size { height: 2 * target.height, width: 2 * target.width }) {
-        let at = |row: usize, column: usize| u32::from(image[3 * (row * source.width + column) + channel]);
-        let (row, column) = (2 * row, 2 * column);
-        return ((at(row, column) + at(row, column + 1) + at(row + 1, column) + at(row + 1, column + 1) + 2) >> 2)
-            as u8;
+        return [0, 1, 2].map(|channel| {
+            let at = |row: usize, column: usize| u32::from(image[3 * (row * source.width + column) + channel]);
+            let (row, column) = (2 * row, 2 * column);
+            ((at(row, column) + at(row, column + 1) + at(row + 1, column) + at(row + 1, column + 1) + 2) >> 2) as u8
+        });
     }
     let (x, mut x_fraction) = position(column, source.width, target.width);
     let (y, y_fraction) = position(row, source.height, target.height);
@@ -36,24 +37,29 @@ fn naive_pixel(image: &[u8], source: Size, target: Size, row: usize, column: usi
         x_fraction = 0.0;
     }
     let x = x.clamp(0, last);
-    let across = |y: i64| {
-        let row = y.clamp(0, source.height as i64 - 1) as usize;
-        let at = |x: i64| i64::from(image[3 * (row * source.width + x.min(last) as usize) + channel]);
-        (at(x) * weight(1.0 - x_fraction) + at(x + 1) * weight(x_fraction)) >> 4
-    };
-    let blended = ((across(y) * weight(1.0 - y_fraction)) >> 16) + ((across(y + 1) * weight(y_fraction)) >> 16);
-    ((blended + 2) >> 2) as u8
+    let x_weights = [weight(1.0 - x_fraction), weight(x_fraction)];
+    let y_weights = [weight(1.0 - y_fraction), weight(y_fraction)];
+    [0, 1, 2].map(|channel| {
+        let across = |y: i64| {
+            let row = y.clamp(0, source.height as i64 - 1) as usize;
+            let at = |x: i64| i64::from(image[3 * (row * source.width + x.min(last) as usize) + channel]);
+            (at(x) * x_weights[0] + at(x + 1) * x_weights[1]) >> 4
+        };
+        let blended = ((across(y) * y_weights[0]) >> 16) + ((across(y + 1) * y_weights[1]) >> 16);
+        ((blended + 2) >> 2) as u8
+    })
 }
 
 /// The bytes of an input, plane by plane.
 pub(crate) fn naive_letterbox(image: &[u8], plan: &Plan) -> Vec<u8> {
     let (target, resized) = (plan.target(), plan.resized());
-    let mut out = vec![PADDING; 3 * target.height * target.width];
-    for channel in 0..3 {
-        for row in 0..resized.height {
-            for column in 0..resized.width {
-                out[(channel * target.height + row) * target.width + column] =
-                    naive_pixel(image, plan.source(), resized, row, column, channel);
+    let area = target.height * target.width;
+    let mut out = vec![PADDING; 3 * area];
+    for row in 0..resized.height {
+        for column in 0..resized.width {
+            let pixel = naive_pixel(image, plan.source(), resized, row, column);
+            for (channel, byte) in pixel.into_iter().enumerate() {
+                out[channel * area + row * target.width + column] = byte;
             }
         }
     }

@@ -33,9 +33,12 @@ pub(crate) fn naive_nms(boxes: &[Box4], scores: &[f32], class_ids: Option<&[i64]
     order.sort_by(|&a, &b| scores[b].partial_cmp(&scores[a]).unwrap());
     let mut suppressed = vec![false; boxes.len()];
     for (rank, &best) in order.iter().enumerate() {
+        if suppressed[best] {
+            continue;
+        }
         for &other in &order[rank + 1..] {
             let same_class = class_ids.is_none_or(|ids| ids[best] == ids[other]);
-            if !suppressed[best] && same_class && naive_iou(boxes[best], boxes[other]) > iou_threshold {
+            if same_class && naive_iou(boxes[best], boxes[other]) > iou_threshold {
                 suppressed[other] = true;
             }
         }
