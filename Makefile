@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SOURCES := pyproject.toml Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
+FUZZ := --manifest-path rust/fuzz/Cargo.toml
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= letterbox nms postprocess
 FUZZ_FLAGS := --cfg fuzzing -Cdebug-assertions -Ccodegen-units=1 -Cpasses=sancov-module \
@@ -51,7 +52,9 @@ test-wheel: dist
 
 lint: $(INSTALLED)
 	cargo fmt --check
+	cargo fmt $(FUZZ) --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	cargo clippy --quiet $(FUZZ) --target-dir target/fuzz -- --deny warnings
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -72,10 +75,10 @@ bench-core:
 
 # Searches for inputs on which the core and its naive twin differ, with the stable compiler (so without a sanitizer).
 fuzz:
-	cd rust/fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --release --target $(HOST)
+	RUSTFLAGS="$(FUZZ_FLAGS)" cargo build $(FUZZ) --target-dir target/fuzz --release --target $(HOST)
 	for target in $(FUZZ_TARGETS); do \
-		mkdir -p rust/fuzz/corpus/$$target rust/fuzz/artifacts && rust/fuzz/target/$(HOST)/release/$$target \
-			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=20 -print_final_stats=1 \
+		mkdir -p rust/fuzz/corpus/$$target rust/fuzz/artifacts && target/fuzz/$(HOST)/release/$$target \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=512 -timeout=20 -print_final_stats=1 \
 			-artifact_prefix=rust/fuzz/artifacts/ rust/fuzz/corpus/$$target || exit 1; \
 	done
 
