@@ -11,7 +11,7 @@
 
 use super::Box4;
 use super::kept::{Block, Kept, LANES, Threshold};
-use crate::{Error, memory};
+use crate::memory::{self, Refused};
 
 /// A box that touches more cells is large.
 const MOST_CELLS: u32 = 16;
@@ -48,7 +48,7 @@ struct Touched {
 
 impl Cells {
     /// Forgets all boxes, and prepares for some of these.
-    pub(super) fn prepare(&mut self, boxes: &[Box4]) -> Result<(), Error> {
+    pub(super) fn prepare(&mut self, boxes: &[Box4]) -> Result<(), Refused> {
         self.per_pixel = [0, 1].map(|axis| 1.0 / (4.0 * usual_size(boxes, axis)));
         memory::fill(&mut self.places, Place::default(), boxes.len().next_power_of_two())?;
         self.blocks.clear();
@@ -65,13 +65,13 @@ impl Cells {
     }
 
     #[inline(always)]
-    pub(super) fn push(&mut self, corners: Box4, threshold: Threshold) -> Result<(), Error> {
+    pub(super) fn push(&mut self, corners: Box4, threshold: Threshold) -> Result<(), Refused> {
         self.push_into(self.touched(corners), corners, threshold)
     }
 
     /// Adds a box, unless its IoU with one of these is above the threshold, and tells whether it did.
     #[inline(always)]
-    pub(super) fn push_unless_suppressed(&mut self, candidate: Box4, threshold: Threshold) -> Result<bool, Error> {
+    pub(super) fn push_unless_suppressed(&mut self, candidate: Box4, threshold: Threshold) -> Result<bool, Refused> {
         let touched = self.touched(candidate);
         let is_new = !self.suppresses(touched, candidate, threshold);
         if is_new {
@@ -81,7 +81,7 @@ impl Cells {
     }
 
     #[inline(always)]
-    fn push_into(&mut self, touched: Touched, corners: Box4, threshold: Threshold) -> Result<(), Error> {
+    fn push_into(&mut self, touched: Touched, corners: Box4, threshold: Threshold) -> Result<(), Refused> {
         self.all.push(corners, threshold)?;
         if is_empty(corners) {
             return Ok(());
@@ -147,7 +147,7 @@ impl Cells {
     }
 
     #[inline(always)]
-    fn enter(&mut self, place: usize, corners: Box4, threshold: Threshold) -> Result<(), Error> {
+    fn enter(&mut self, place: usize, corners: Box4, threshold: Threshold) -> Result<(), Refused> {
         let Place { len, block } = &mut self.places[place];
         let lane = *len as usize % LANES;
         if lane == 0 {

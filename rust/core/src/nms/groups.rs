@@ -5,7 +5,7 @@
 use std::iter;
 use std::ops::Range;
 
-use crate::{Error, memory};
+use crate::memory::{self, Refused};
 
 /// Positions, grouped by class.
 #[derive(Clone, Debug, Default)]
@@ -17,13 +17,13 @@ pub(super) struct Groups {
 
 impl Groups {
     /// Makes one group of all positions below `count`.
-    pub(super) fn join(&mut self, count: usize) -> Result<(), Error> {
+    pub(super) fn join(&mut self, count: usize) -> Result<(), Refused> {
         memory::refill(&mut self.positions, 0..count as u32)?;
         memory::refill(&mut self.ends, iter::once(count as u32))
     }
 
     /// Groups positions by class: those of these classes, in order.
-    pub(super) fn split(&mut self, class_ids: impl ExactSizeIterator<Item = i64>) -> Result<(), Error> {
+    pub(super) fn split(&mut self, class_ids: impl ExactSizeIterator<Item = i64>) -> Result<(), Refused> {
         memory::refill(&mut self.class_ids, class_ids)?;
         let lowest = self.class_ids.iter().copied().min().unwrap_or_default();
         let highest = self.class_ids.iter().copied().max().unwrap_or_default();
@@ -33,10 +33,10 @@ impl Groups {
         }
     }
 
-    /// Each group's positions, in order.
+    /// Each group's positions, in order. Classes without any are left out: they may be most.
     pub(super) fn iter(&self) -> impl Iterator<Item = Range<usize>> {
         let starts = iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| start as usize..*end as usize)
+        starts.zip(&self.ends).map(|(start, end)| start as usize..*end as usize).filter(|group| !group.is_empty())
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -48,7 +48,7 @@ impl Groups {
     }
 
     /// Counting sort: this many classes from the lowest on.
-    fn count(&mut self, lowest: i64, classes: usize) -> Result<(), Error> {
+    fn count(&mut self, lowest: i64, classes: usize) -> Result<(), Refused> {
         let Self { positions, ends, class_ids } = self;
         let number = |class_id: i64| (class_id - lowest) as usize;
         memory::fill(ends, 0, classes)?;
@@ -69,7 +69,7 @@ impl Groups {
     }
 
     /// Comparison sort: any classes.
-    fn sort(&mut self) -> Result<(), Error> {
+    fn sort(&mut self) -> Result<(), Refused> {
         let Self { positions, ends, class_ids } = self;
         memory::refill(positions, 0..class_ids.len() as u32)?;
         positions.sort_unstable_by_key(|position| (class_ids[*position as usize], *position));

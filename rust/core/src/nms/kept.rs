@@ -1,7 +1,7 @@
 //! A list of boxes, laid out for vector units.
 
 use super::Box4;
-use crate::{Error, memory};
+use crate::memory::{self, Refused};
 
 /// Boxes compared at once.
 pub(super) const LANES: usize = 16;
@@ -114,7 +114,7 @@ impl Kept {
     }
 
     #[inline(always)]
-    pub(super) fn push(&mut self, corners: Box4, threshold: Threshold) -> Result<(), Error> {
+    pub(super) fn push(&mut self, corners: Box4, threshold: Threshold) -> Result<(), Refused> {
         let lane = self.len % LANES;
         if lane == 0 {
             memory::push(&mut self.blocks, Block::EMPTY)?;

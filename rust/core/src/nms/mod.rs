@@ -18,8 +18,9 @@ mod kept;
 mod order;
 
 use crate::level::by_level;
+use crate::memory::{self, Refused};
 use crate::pool::{Pool, Scratch};
-use crate::{Error, Level, memory};
+use crate::{Error, Level};
 use cells::Cells;
 use groups::Groups;
 use kept::{Kept, Threshold};
@@ -88,7 +89,7 @@ pub(crate) fn suppress<'a, F: Fn(usize) -> i64>(
     class_of: Option<F>,
     iou_threshold: f32,
     workspace: &'a mut Workspace,
-) -> Result<impl ExactSizeIterator<Item = usize> + use<'a, F>, Error> {
+) -> Result<impl ExactSizeIterator<Item = usize> + use<'a, F>, Refused> {
     let Workspace { keys, keys_buffer, groups, boxes: grouped, is_kept, kept, cells } = workspace;
     order::sort(boxes, scores, keys, keys_buffer)?;
     match class_of {
@@ -119,7 +120,7 @@ by_level! {
         threshold: Threshold,
         kept: &mut Kept,
         is_kept: &mut [bool],
-    ) -> Result<usize, Error> = suppress_few_body
+    ) -> Result<usize, Refused> = suppress_few_body
 }
 
 #[inline(always)]
@@ -129,7 +130,7 @@ fn suppress_few_body(
     threshold: Threshold,
     kept: &mut Kept,
     is_kept: &mut [bool],
-) -> Result<usize, Error> {
+) -> Result<usize, Refused> {
     kept.clear();
     for (number, (candidate, position)) in boxes.iter().zip(positions).enumerate() {
         if kept.len() == MANY {
@@ -152,7 +153,7 @@ by_level! {
         threshold: Threshold,
         cells: &mut Cells,
         is_kept: &mut [bool],
-    ) -> Result<(), Error> = suppress_many_body
+    ) -> Result<(), Refused> = suppress_many_body
 }
 
 #[inline(always)]
@@ -163,7 +164,7 @@ fn suppress_many_body(
     threshold: Threshold,
     cells: &mut Cells,
     is_kept: &mut [bool],
-) -> Result<(), Error> {
+) -> Result<(), Refused> {
     cells.prepare(boxes)?;
     let mut both = boxes.iter().zip(positions);
     for (corners, position) in both.by_ref().take(seen) {

@@ -8,7 +8,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 boxes")]
 
 use super::Box4;
-use crate::{Error, memory};
+use crate::memory::{self, Refused};
 
 /// Fewer keys are sorted by comparison.
 const MANY: usize = if cfg!(fuzzing) { 16 } else { 500 };
@@ -17,7 +17,7 @@ const MANY: usize = if cfg!(fuzzing) { 16 } else { 500 };
 const VERY_MANY: usize = if cfg!(fuzzing) { 64 } else { 8000 };
 
 /// Replaces `keys` by those of the boxes whose corners and score are finite, in order.
-pub(super) fn sort(boxes: &[Box4], scores: &[f32], keys: &mut Vec<u64>, buffer: &mut Vec<u64>) -> Result<(), Error> {
+pub(super) fn sort(boxes: &[Box4], scores: &[f32], keys: &mut Vec<u64>, buffer: &mut Vec<u64>) -> Result<(), Refused> {
     keys.clear();
     memory::reserve(keys, boxes.len())?;
     for (index, (corners, score)) in boxes.iter().zip(scores).enumerate() {
@@ -35,7 +35,7 @@ pub(super) fn sort(boxes: &[Box4], scores: &[f32], keys: &mut Vec<u64>, buffer: 
     }
 }
 
-fn sort_by_digits<const RADIX: usize>(keys: &mut Vec<u64>, buffer: &mut Vec<u64>) -> Result<(), Error> {
+fn sort_by_digits<const RADIX: usize>(keys: &mut Vec<u64>, buffer: &mut Vec<u64>) -> Result<(), Refused> {
     let (all, any) = keys.iter().fold((u64::MAX, 0), |(all, any), key| (all & key, any | key));
     let differing_bits = u64::BITS - (all ^ any).leading_zeros();
     let shift = differing_bits.saturating_sub(2 * RADIX.ilog2());
