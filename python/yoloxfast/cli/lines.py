@@ -29,8 +29,8 @@ def appended_lines(file: str) -> Iterator[Writer]:
     """Empty a file, and return what appends a line to it.
 
     Lines are there as soon as they are written: who looks at the file during a long run sees how far it is, and after
-    Ctrl-C it has all that was done. Replacing it at the end would keep it from both. Two runs that write to the same
-    file at the same time mix their lines, but no line breaks another.
+    Ctrl-C it has all that was done. Replacing it at the end would keep it from both. Of two runs that write to the same
+    file at the same time, the second empties it when it starts; then their lines mix, but no line breaks another.
     """
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | _BINARY, 0o666)
     try:
