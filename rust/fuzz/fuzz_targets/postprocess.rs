@@ -27,6 +27,7 @@ const OWN_CODE: [usize; 2] = [1, 80];
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
     sides: [u8; 2],
+    num_strides: u8,
     num_classes: u8,
     is_f16: bool,
     /// Whether scores may be those of a network without a sigmoid.
@@ -42,7 +43,8 @@ struct Input<'a> {
 
 fuzz_target!(|input: Input<'_>| {
     let [height, width] = input.sides.map(|side| usize::from(side % MAX_CELLS) * 16 + 1 + usize::from(side / 16));
-    let grid = Grid::new(height, width, &[16, 32, 64]).unwrap();
+    let strides = &[16, 32, 64][..usize::from(input.num_strides % 3) + 1];
+    let grid = Grid::new(height, width, strides).unwrap();
     let num_classes = match input.num_classes.checked_sub(192) {
         Some(number) => OWN_CODE[usize::from(number % 2)],
         None => usize::from(input.num_classes % MAX_CLASSES) + 1,
