@@ -16,7 +16,8 @@ from yoloxfast.network_input import NetworkInput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from yoloxfast.tensorrt.cuda import Device, HostArray, Memory
+    from yoloxfast.tensorrt.binding import HostArray, Memory
+    from yoloxfast.tensorrt.cuda import Device
     from yoloxfast.tensorrt.cuda_graph import Graph
     from yoloxfast.tensorrt.library import Library
 

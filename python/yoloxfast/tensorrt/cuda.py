@@ -13,7 +13,7 @@ import operator
 import os
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,103 +22,9 @@ from yoloxfast.errors import EngineError, MissingDependencyError, how_to_install
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
+    from yoloxfast.tensorrt.binding import Binding, HostArray, Memory, Stream
 
-__all__ = ["Device", "HostArray", "Memory", "Stream"]
-
-
-class Memory(Protocol):
-    """Memory of a GPU, and the address at which it begins."""
-
-    address: int
-
-    def free(self) -> None:
-        """Free it; no work that uses it may be unfinished."""
-
-
-class HostArray(Protocol):
-    """An array in page-locked memory of the host, C-contiguous, from which and into which a GPU copies by itself."""
-
-    array: NDArray[Any]
-
-    def free(self) -> None:
-        """Free its memory, also if there are views of it, which nobody may use then; no copy may be unfinished."""
-
-
-class Stream(Protocol):
-    """A queue of work for a GPU, and the handle by which TensorRT takes it."""
-
-    handle: int
-
-    def copy_to_device(self, address: int, source: NDArray[Any]) -> None:
-        """Copy an array of a `HostArray` to that address; it must stay as it is until the stream is synchronized."""
-
-    def copy_to_host(self, target: NDArray[Any], address: int) -> None:
-        """Fill an array of a `HostArray` from that address; it must not be used until the stream is synchronized."""
-
-    def is_done(self) -> bool:
-        """Whether all its work is done, or has failed: `synchronize` would return or raise at once."""
-
-    def synchronize(self) -> None:
-        """Wait until all its work is done."""
-
-    def free(self) -> None:
-        """Free it; it must be synchronized."""
-
-
-class Gpu(Protocol):
-    """What a binding does with one GPU; all but `push` needs its context to be current. `memory` is in bytes."""
-
-    name: str
-    memory: int
-    compute_capability: tuple[int, int]
-
-    def push(self) -> None:
-        """Make its primary context current on this thread."""
-
-    def pop(self) -> None:
-        """Make current what was before `push`."""
-
-    def stream(self) -> Stream:
-        """Make a stream, other than the default one."""
-
-    def allocate(self, size: int) -> Memory:
-        """Allocate `size` bytes of its memory."""
-
-    def page_locked(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> HostArray:
-        """Allocate an array."""
-
-
-class Binding(Protocol):
-    """What `pycuda.py` and `cuda_python.py` offer."""
-
-    @property
-    def NAME(self) -> str:  # noqa: N802
-        """What people know it as."""
-
-    @property
-    def VERSION(self) -> str:  # noqa: N802
-        """Its version."""
-
-    @property
-    def Error(self) -> type[Exception]:  # noqa: N802
-        """What it raises when CUDA fails."""
-
-    @property
-    def OutOfMemoryError(self) -> type[Exception]:  # noqa: N802
-        """What it raises when memory is short; an `Error`."""
-
-    def init(self) -> None:
-        """Find the driver; a built-in RuntimeError says that there is none."""
-
-    def device_count(self) -> int:
-        """Count the GPUs."""
-
-    def driver_version(self) -> int:
-        """Return the newest CUDA that the driver knows: 1000 times the major version plus 10 times the minor one."""
-
-    def gpu(self, number: int) -> Gpu:
-        """Retain the primary context of a GPU."""
+__all__ = ["Device"]
 
 
 class Device:
@@ -192,14 +98,14 @@ class Device:
             except RuntimeError as error:
                 raise _no_driver(error) from error
             count = binding.device_count()
-            if count == 0:
-                raise EngineError("no NVIDIA GPU can be used: the driver finds none")
             if number not in range(count):
                 gpus = "NVIDIA GPU" if count == 1 else "NVIDIA GPUs"
-                raise ValueError(f"device is {number}, but this machine has {count} {gpus}, numbered from 0")
+                raise ValueError(
+                    f"device is {number}, but this machine has {count} {gpus}, numbered from 0{_visible()}"
+                )
             return cls(number, binding)
         except binding.Error as error:
-            raise EngineError(f"no NVIDIA GPU can be used: {error}") from error
+            raise EngineError(f"no NVIDIA GPU can be used: {error}{_visible()}") from error
 
     @contextmanager
     def current(self) -> Iterator[None]:
@@ -275,6 +181,11 @@ def _binding(extra: str) -> Binding:
     try:
         import yoloxfast.tensorrt.pycuda as binding
     except ImportError as error:
+        if "undefined symbol: cu" in str(error):
+            raise EngineError(
+                f"the NVIDIA driver is too old for this pycuda ({error}): update the driver, or compile pycuda with the"
+                " headers of an older CUDA"
+            ) from error
         if "libcuda" in str(error):
             raise _no_driver(error) from error
         if not isinstance(error, ModuleNotFoundError) or error.name != "pycuda":
@@ -294,6 +205,12 @@ def _binding(extra: str) -> Binding:
     except ImportError as error:
         raise missing("cuda-python", error, extra="cuda-python") from error
     return other
+
+
+def _visible() -> str:
+    """Return the end of a message: which GPUs CUDA was told to use, if it was told."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return "" if visible is None else f"; CUDA_VISIBLE_DEVICES is {visible!r}"
 
 
 def _no_driver(error: Exception) -> EngineError:

@@ -34,6 +34,9 @@ VERSION: str = __version__
 _DEFAULT_FLAGS = 0
 """Those that pycuda uses: a stream that waits for the default one, memory that is page-locked and nothing else."""
 
+_FINDER = "cuGetProcAddress_v2"
+"""By which cuda-python finds all others; drivers have it since CUDA 12."""
+
 _MAX_NAME = 256
 """Bytes of a GPU's name that are asked for."""
 
@@ -58,7 +61,12 @@ def value_of(returned: tuple[Any, ...]) -> Any:
 
 def init() -> None:
     """Load the driver; cuda-python raises a built-in RuntimeError if there is none."""
-    value_of(driver.cuInit(0))
+    try:
+        value_of(driver.cuInit(0))
+    except RuntimeError as error:
+        if _FINDER not in str(error):
+            raise
+        raise Error(f"the driver is too old for {NAME} {VERSION} ({error}): update the driver") from error
 
 
 def device_count() -> int:

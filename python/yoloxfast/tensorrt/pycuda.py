@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import pycuda
@@ -40,13 +41,15 @@ class HostArray:
     """An array in page-locked memory."""
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        self.array: NDArray[Any] = cuda.pagelocked_empty(shape, dtype)
+        size = prod(shape)
+        values: NDArray[Any] = cuda.pagelocked_empty(max(1, size), dtype)  # the driver allocates no empty memory
+        self._allocation: Any = values.base
+        self.array = values[:size].reshape(shape)
 
     def free(self) -> None:
         """Free it, also if views of it are left."""
-        allocation: Any = self.array.base
         del self.array
-        allocation.free()
+        self._allocation.free()
 
 
 class Stream:
