@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gpu_double import World
+    from pretend_machine import World
 
     Images = list[NDArray[np.uint8]]
 
@@ -51,7 +51,7 @@ def toy_detector(toy_model: Path) -> Iterator[yoloxfast.Detector]:
 
 @pytest.fixture(params=["pycuda", "cuda-python"])
 def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Doubles of TensorRT and of a GPU, reached first by pycuda's double, then by cuda-python's."""
+    """A pretend GPU, reached first by the real pycuda, then by the real cuda-python, and a double of TensorRT."""
     with doubles(lambda name, module: monkeypatch.setitem(sys.modules, name, module), request.param) as world:
         yield world
 

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnxruntime as ort
 
-from tensorrt_builder_double import HEADER, PROFILE
-
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     Arrays = dict[str, NDArray[Any]]
+
+HEADER = b"engine of the double\n"
+"""What an engine of the double begins with; the rest is an ONNX file."""
+
+PROFILE = "profile"
+"""Which of its metadata holds the least, the best and the largest batch."""
 
 KINDS = {"tensor(float)": "FLOAT", "tensor(float16)": "HALF", "tensor(uint8)": "UINT8", "tensor(bfloat16)": "BF16"}
 DTYPES = {"FLOAT": np.float32, "HALF": np.float16, "UINT8": np.uint8}

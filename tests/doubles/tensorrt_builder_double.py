@@ -9,17 +9,11 @@ from weakref import ref
 
 import onnx
 
-import gpu_double as gpu
-from gpu_double import Resource
+from onnx_engine import HEADER, PROFILE
+from pretend_machine import Resource, world
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-HEADER = b"engine of the double\n"
-"""What an engine of the double begins with; the rest is an ONNX file."""
-
-PROFILE = "profile"
-"""Which of its metadata holds the least, the best and the largest batch."""
 
 TIMINGS = b"timings of the double"
 
@@ -88,7 +82,7 @@ class INetworkDefinition(Resource):
         super().__init__("a network definition")
         members = NetworkDefinitionCreationFlag.__members__
         if flags != (1 << members["STRONGLY_TYPED"] if "EXPLICIT_BATCH" in members else 0):
-            gpu.world.breach("a network that is not strongly typed")
+            world().breach("a network that is not strongly typed")
         self._model: Any = None
         self._parser: Any = None
 
@@ -146,7 +140,7 @@ class IBuilderConfig(Resource):
         self._flags.remove(flag)
 
     def set_memory_pool_limit(self, pool: str, size: int) -> None:
-        gpu.world.built.append(f"{pool} {size}")
+        world().built.append(f"{pool} {size}")
 
     def precision(self) -> str:
         return "fp32" if BuilderFlag.TF32 not in self._flags else "tf32"
@@ -187,10 +181,10 @@ class Builder(Resource):
         return IOptimizationProfile()
 
     def build_serialized_network(self, network: Any, config: Any) -> bytes | None:
-        world = gpu.world
-        world.current("build_serialized_network")
+        machine = world()
+        machine.has_context("build_serialized_network")
         if network._parser() is None:  # noqa: SLF001
-            world.breach("a network is built when its parser, which holds the weights, is gone")
+            machine.breach("a network is built when its parser, which holds the weights, is gone")
         model, monitor = network._model, config.progress_monitor  # noqa: SLF001
         (tensor,) = (ITensor(value) for value in model.graph.input)
         profile = None
@@ -205,12 +199,12 @@ class Builder(Resource):
         monitor.phase_start("Timing", "Building", 1)
         goes_on = monitor.step_complete("Timing", 0)
         monitor.phase_finish("Timing")
-        if not goes_on or "build" in world.refuses:
+        if not goes_on or "build" in machine.refuses:
             self.logger.log(self.logger.Severity.ERROR, "the double was told to refuse")
             return None
         monitor.step_complete("Building", 1)
         monitor.phase_finish("Building")
-        world.built.append(f"{config.precision()} profile {profile}")
+        machine.built.append(f"{config.precision()} profile {profile}")
         content: bytes = model.SerializeToString()
         return HEADER + content
 

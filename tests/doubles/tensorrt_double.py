@@ -1,26 +1,30 @@
-"""A double of `tensorrt` that runs ONNX files by ONNX Runtime, on the double of a GPU."""
+"""A double of `tensorrt` that runs ONNX files by ONNX Runtime, as work on the streams of the pretend driver."""
 
 from __future__ import annotations
 
 import gc
 import sys
+from collections import Counter
 from contextlib import contextmanager
+from threading import Lock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 
-import cuda_double
-import gpu_double as gpu
-import pycuda_double
+import pretend_driver as driver
 import tensorrt_builder_double as builder
-from gpu_double import Resource, World, new_world
-from onnx_engine import ILogger, OnnxEngine, OnnxExecution, TensorIOMode, nptype
-from tensorrt_builder_double import HEADER
+from onnx_engine import HEADER, ILogger, OnnxEngine, OnnxExecution, TensorIOMode, nptype
+from pretend_machine import Resource, device_memory, new_world, switch_off, world
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
+    from pretend_driver import SetModule
+    from pretend_machine import World
 
 VERSION = "10.16.1"
 
@@ -31,7 +35,7 @@ class Runtime(Resource):
         self.logger = logger
 
     def deserialize_cuda_engine(self, plan: bytes | memoryview) -> ICudaEngine | None:
-        gpu.world.current("deserialize_cuda_engine")
+        world().has_context("deserialize_cuda_engine")
         content = bytes(plan)
         if content.startswith(HEADER):
             return ICudaEngine(self, content)
@@ -48,7 +52,7 @@ class ICudaEngine(OnnxEngine, Resource):
         self._contexts = 0
 
     def create_execution_context(self) -> IExecutionContext | None:
-        if "context" in gpu.world.refuses:
+        if "context" in world().refuses:
             return None
         self._contexts += 1
         return IExecutionContext(self)
@@ -65,61 +69,87 @@ class IExecutionContext(OnnxExecution, Resource):
     def __init__(self, engine: ICudaEngine) -> None:
         Resource.__init__(self, "an execution context")
         OnnxExecution.__init__(self, engine)
-        self._busy = False
+        self._unfinished: Counter[int] = Counter()
         self._runs = 0
+        self._lock = Lock()
+        self._functions: dict[int, Any] = {}
+        """For each stream, what the driver calls when a run's turn comes: as long as this object, as graphs keep it."""
 
     def set_tensor_address(self, name: str, address: int) -> bool:
-        return super().set_tensor_address(name, address) and "address" not in gpu.world.refuses
+        return super().set_tensor_address(name, address) and "address" not in world().refuses
 
     def execute_async_v3(self, stream_handle: int) -> bool:
-        world, engine = gpu.world, self.engine
-        world.current("execute_async_v3")
-        if "execute" in world.refuses:
+        machine, engine = self.world, self.engine
+        machine.has_context("execute_async_v3")
+        if "execute" in machine.refuses:
             engine._runtime.logger.log(ILogger.Severity.ERROR, "the double was told to refuse")  # noqa: SLF001
             return False
+        is_recorded = driver.is_recorded(stream_handle)
         problems = {
-            "no stream, or the default one": stream_handle not in world.streams,
+            "no stream, or the default one": is_recorded is None or stream_handle in (0, 1, 2),
             "a tensor without address": len(self.addresses) < engine.num_io_tensors,
             "an input without shape": len(self.shapes) < len(engine.inputs),
-            "a run is recorded before the first one": self._runs == 0 and self._is_recorded(stream_handle),
+            "a run is recorded before the first one": self._runs == 0 and is_recorded,
+            "one execution context is used on two streams at once": any(
+                count for stream, count in self._unfinished.items() if stream != stream_handle
+            ),
         }
         for problem, is_there in problems.items():
             if is_there:
-                world.breach(problem)
+                machine.breach(problem)
                 return False
-        if "graph" in world.refuses and self._is_recorded(stream_handle):
+        if "graph" in machine.refuses and is_recorded:
             return False
-        world.streams[stream_handle].put(self._start)
-        return True
-
-    @staticmethod
-    def _is_recorded(stream_handle: int) -> bool:
-        stream = gpu.world.streams.get(stream_handle)
-        return stream is not None and stream.recorded is not None
-
-    def _start(self) -> Callable[[], None]:
-        if self._busy:
-            gpu.world.breach("one execution context is used by two calls at once")
-        self._busy = True
+        if stream_handle not in self._functions:
+            self._functions[stream_handle] = _running(self, stream_handle)
+        if not is_recorded:
+            self._unfinished[stream_handle] += 1
         self._runs += 1
-        return self._execute
+        return driver.launch(stream_handle, self._functions[stream_handle])
 
-    def _execute(self) -> None:
-        feeds = {}
-        for name, shape in self.shapes.items():
-            dtype = self.engine.dtype_of(name)
-            memory = gpu.world.device_memory[self.addresses[name]]
-            feeds[name] = memory[: int(np.prod(shape)) * dtype.itemsize].view(dtype).reshape(shape)
-        for name, value in self.engine.run(feeds).items():
-            memory = gpu.world.device_memory[self.addresses[name]]
-            memory[: value.nbytes] = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
-        self._busy = False
+    def execute(self, stream_handle: int) -> None:
+        """Run the network: what a GPU would do, on the thread of the stream."""
+        if not self._lock.acquire(blocking=False):
+            self.world.breach("one execution context is used by two runs at once")
+            return
+        try:
+            feeds = {name: self._tensor(name, shape) for name, shape in self.shapes.items()}
+            for name, value in self.engine.run(feeds).items():
+                self._tensor(name, value.shape)[...] = value
+        except Exception as error:  # noqa: BLE001 - nobody above could catch it
+            self.world.breach(f"a run failed: {error!r}")
+        finally:
+            self._unfinished[stream_handle] = max(0, self._unfinished[stream_handle] - 1)
+            self._lock.release()
+
+    def _tensor(self, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+        dtype = self.engine.dtype_of(name)
+        tensor: NDArray[Any] = (
+            device_memory(self.addresses[name], int(np.prod(shape)) * dtype.itemsize).view(dtype).reshape(shape)
+        )
+        return tensor
 
     def end(self) -> None:
+        if any(self._unfinished.values()):
+            self.world.breach("an execution context is freed with a run under way")
         if self.engine is not None:
             self.engine._contexts -= 1  # noqa: SLF001
             self.engine = None
         super().end()
+
+
+def _running(execution: IExecutionContext, stream_handle: int) -> Any:
+    """Return a host function for its runs on a stream, which does not keep it alive."""
+    reference, machine = ref(execution), execution.world
+
+    def run(_: int | None) -> None:
+        alive = reference()
+        if alive is None:
+            machine.breach("a run of an execution context that is gone")
+        else:
+            alive.execute(stream_handle)
+
+    return driver.HostFunction(run)
 
 
 def forget_runtime() -> None:
@@ -131,41 +161,34 @@ def forget_runtime() -> None:
 def forget_backend() -> None:
     """Have the modules imported again that import TensorRT or CUDA, as a new process would."""
     forget_runtime()
-    gpu.world.retained.clear()
     for module in ("context", "cuda", "pycuda", "cuda_python", "cuda_graph"):
         sys.modules.pop(f"yoloxfast.tensorrt.{module}", None)
 
 
 @contextmanager
-def doubles(set_module: Callable[[str, ModuleType | None], None], binding: str) -> Iterator[World]:
-    """Have the backend use the doubles; at the end nothing is left on the GPU, and no rule was broken."""
-    world = install(set_module, binding)
+def doubles(set_module: SetModule, binding: str) -> Iterator[World]:
+    """Have the backend use the pretend driver and this double; at the end nothing is left, and no rule was broken."""
     forget_backend()
-    yield world
-    gc.collect()
-    world.check()
-    forget_backend()
+    machine = new_world(binding)
+    driver.use_binding(binding, set_module)
+    install(set_module)
+    try:
+        yield machine
+        gc.collect()
+        machine.check()
+    finally:
+        forget_backend()
+        gc.collect()
+        switch_off()
 
 
-def install(set_module: Callable[[str, ModuleType | None], None], binding: str) -> World:
-    """Put the doubles where `import` finds them, by `set_module(name, module)`, and return a new world.
-
-    cuda-python is always there, as CUDA graphs need it; pycuda unless `binding` is "cuda-python".
-    """
-    tensorrt, pycuda, driver = ModuleType("tensorrt"), ModuleType("pycuda"), pycuda_double.module()
-    cuda, bindings, cuda_driver = ModuleType("cuda"), ModuleType("cuda.bindings"), cuda_double.module()
-    cuda.bindings = bindings  # type: ignore[attr-defined]
-    bindings.driver = cuda_driver  # type: ignore[attr-defined]
-    bindings.__version__ = cuda_double.VERSION  # type: ignore[attr-defined]
+def install(set_module: SetModule) -> None:
+    """Put the double where `import` finds it, by `set_module(name, module)`."""
+    tensorrt = ModuleType("tensorrt")
     members = (ILogger, TensorIOMode, Runtime, ICudaEngine, IExecutionContext, nptype, *builder.MEMBERS)
     for member in members:
         setattr(tensorrt, member.__name__, member)
     tensorrt.__version__ = VERSION  # type: ignore[attr-defined]
-    pycuda.VERSION_TEXT = "2026.1"  # type: ignore[attr-defined]
-    pycuda.driver = driver  # type: ignore[attr-defined]
-    for module in (tensorrt, cuda, bindings, cuda_driver, pycuda, driver):
-        set_module(module.__name__, module)
-    absent = ("pycuda", "pycuda.driver") if binding == "cuda-python" else ()
-    for name in ("tensorrt_rtx", "tensorrt_rtx_bindings", *absent):
+    set_module("tensorrt", tensorrt)
+    for name in ("tensorrt_rtx", "tensorrt_rtx_bindings"):
         set_module(name, None)
-    return new_world(binding)

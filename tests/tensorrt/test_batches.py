@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import toy_network
-from onnx_engine import engine_of
-from tensorrt_builder_double import PROFILE
+from onnx_engine import PROFILE, engine_of
 from yoloxfast import Detector
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gpu_double import World
+    from pretend_machine import World
     from yoloxfast.backends import Network
 
 SIZE = toy_network.SIZE

@@ -1,4 +1,4 @@
-"""CUDA graphs, which always need cuda-python, with doubles of it, of pycuda and of TensorRT."""
+"""CUDA graphs, which always need cuda-python, on the pretend driver."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from pretend_driver import STREAM_CAPTURE_UNSUPPORTED
 from yoloxfast import Detector, EngineError, MissingDependencyError
 from yoloxfast.errors import how_to_install
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gpu_double import World
+    from pretend_machine import World
 
 
 def test_cuda_graphs_find_the_same(world: World, engine: Path, image: NDArray[np.uint8]) -> None:
@@ -34,12 +35,17 @@ def test_cuda_graphs_find_the_same(world: World, engine: Path, image: NDArray[np
 @pytest.mark.parametrize(
     ("refusal", "message"),
     [
-        ("capture", "CUDA graphs cannot be used here: CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED; leave cuda_graphs out"),
+        (
+            "cuStreamBeginCapture",
+            "CUDA graphs cannot be used here: CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, .*; leave cuda_graphs out",
+        ),
         ("graph", "TensorRT 10.16.1 could not run the engine"),
     ],
 )
 def test_what_cannot_be_recorded_is_said(world: World, engine: Path, refusal: str, message: str) -> None:
     world.refuses.add(refusal)
+    if refusal != "graph":
+        world.fail(refusal, STREAM_CAPTURE_UNSUPPORTED)
     with pytest.raises(EngineError, match=message):
         Detector(engine, cuda_graphs=True)
     assert not world.live
@@ -51,10 +57,10 @@ def test_a_context_that_could_not_be_recorded_is_not_used_again(
     with Detector(engine, cuda_graphs=True) as detector:
         alone = detector.detect(image)
         with detector.network.lend():
-            world.refuses.add("capture")
+            world.fail("cuStreamBeginCapture", STREAM_CAPTURE_UNSUPPORTED)
             with pytest.raises(EngineError, match="CUDA graphs cannot be used here"):
                 detector.detect(image)
-            world.refuses.clear()
+            world.mend("cuStreamBeginCapture")
             assert detector.detect(image) == alone
         with ThreadPoolExecutor(4) as threads:
             assert list(threads.map(detector.detect, [image] * 8)) == [alone] * 8

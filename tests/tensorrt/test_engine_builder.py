@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gpu_double import World
+    from pretend_machine import World
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ def test_tensorrt_11_is_always_strongly_typed(
 def test_timings_are_kept_for_the_next_build(
     toy_model: Path, tmp_path: Path, folder: Path, stored: bytes | None
 ) -> None:
-    timings = folder / "TensorRT-10.16.1-Double-GPU,-compute-capability-8.9.timings"
+    timings = folder / "TensorRT-10.16.1-Pretend-GPU,-compute-capability-8.9.timings"
     if stored is not None:
         folder.mkdir(0o700)
         timings.write_bytes(stored)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gpu_double import World
+    from pretend_machine import World
 
 
 FP32 = "fp32 profile None"
@@ -59,9 +59,10 @@ def test_another_model_precision_version_or_gpu_is_another_engine(
     Detector(other, backend="tensorrt").close()
     Detector(other, backend="tensorrt", precision="fp16").close()
     assert world.built == [FP32, FP32, "tf32 profile None"]
-    for changed, attribute, value in ((sys.modules["tensorrt"], "__version__", "11.4.0"), (world, "gpu", "Other GPU")):
+    monkeypatch.setattr(sys.modules["tensorrt"], "__version__", "11.4.0")
+    for name in ("Pretend GPU", "Other GPU"):
         forget_backend()
-        monkeypatch.setattr(changed, attribute, value)
+        world.set(f"name={name}")
         Detector(other, backend="tensorrt").close()
     assert world.built == [FP32, FP32, "tf32 profile None", FP32, FP32]
     assert len(engines_in(folder)) == 5
@@ -166,7 +167,7 @@ def test_an_engine_of_another_version_or_gpu_says_both(toy_model: Path, tmp_path
     with replacing(engine) as file:
         write_engine(file, b"for another GPU", metadata)
     with pytest.raises(
-        ModelError, match=r"is not an engine for TensorRT 10.16.1 on Double GPU: the plan .*; it was built"
+        ModelError, match=r"is not an engine for TensorRT 10.16.1 on Pretend GPU: the plan .*; it was built"
     ):
         Detector(engine)
     with replacing(engine) as file:
@@ -187,7 +188,7 @@ def test_an_engine_knows_its_names_and_runtime(
         assert detector.detect(image) == Detector(model).detect(image)
     assert main(["info", str(engine)]) == 0
     lines = capsys.readouterr().out
-    for fact in ("Double GPU, compute capability 8.9, 1.0 GiB", "TensorRT 10.16.1", "3: fish, cat, dog"):
+    for fact in ("Pretend GPU, compute capability 8.9, 1.0 GiB", "TensorRT 10.16.1", "3: fish, cat, dog"):
         assert fact in lines
 
 

@@ -19,7 +19,7 @@ from yoloxfast.tensorrt.engine_file import read_engine, write_engine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gpu_double import World
+    from pretend_machine import World
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such owners and permissions")
 

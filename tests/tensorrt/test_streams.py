@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import toy_network
-from onnx_engine import engine_of
-from tensorrt_builder_double import PROFILE
+from onnx_engine import PROFILE, engine_of
+from pretend_driver import LAUNCH_FAILED, OUT_OF_MEMORY
+from spans import most_in_flight
 from yoloxfast import Detector, EngineError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gpu_double import World
+    from pretend_machine import World
 
     Images = list[NDArray[np.uint8]]
 
@@ -28,15 +29,6 @@ def engine_with(tmp_path: Path, profiles: str | None) -> Path:
         return engine_of(toy_network.build(tmp_path / "one.onnx"), tmp_path / "one.engine")
     model = toy_network.build(tmp_path / "any.onnx", batch="batch", metadata={PROFILE: profiles})
     return engine_of(model, tmp_path / "any.engine")
-
-
-def most_in_flight(log: list[tuple[str, int]]) -> int:
-    """Return how many CUDA streams had an input and were not waited for yet, at most."""
-    busy, most = set[int](), 0
-    for what, stream in log:
-        (busy.discard if what == "synchronize" else busy.add)(stream)
-        most = max(most, len(busy))
-    return most
 
 
 @pytest.mark.parametrize("cuda_graphs", [False, True])
@@ -64,10 +56,10 @@ def test_runs_are_in_flight_on_streams_of_their_own(
     world: World, engine: Path, images: Images, in_flight: int | None, runs: int
 ) -> None:
     with Detector(engine) as detector:
-        world.log.clear()
+        world.forget_log()
         assert len(list(detector.stream(images, in_flight=in_flight))) == len(images)
         assert most_in_flight(world.log) == runs
-        world.log.clear()
+        world.forget_log()
         detector.detect_batch(images)
         assert most_in_flight(world.log) == 3
     world.check()
@@ -75,11 +67,11 @@ def test_runs_are_in_flight_on_streams_of_their_own(
 
 def test_frames_run_in_the_batch_of_the_profile(world: World, tmp_path: Path, images: Images) -> None:
     with Detector(engine_with(tmp_path, "1:4:8")) as detector:
-        world.log.clear()
+        world.forget_log()
         stream = detector.stream(images)
         assert stream.in_flight == 8
         assert len(list(stream)) == 11
-        assert [what for what, _ in world.log].count("copy to device") == 3
+        assert [span.what for span in world.log].count("copy to device") == 3
     world.check()
 
 
@@ -100,7 +92,7 @@ def test_a_gpu_that_fails_is_named_with_its_frame(world: World, engine: Path, im
         alone = [detector.detect(image) for image in images]
         stream = detector.stream(images)
         found = [next(stream), next(stream)]
-        world.fails_once.add("synchronize")
+        world.fail("cuStreamSynchronize", LAUNCH_FAILED, times=1)
         with pytest.raises(EngineError, match=r"^frame 2: CUDA failed: .*unspecified launch failure"):
             found.extend(stream)
         assert found == alone[:2]
@@ -111,12 +103,12 @@ def test_a_gpu_that_fails_is_named_with_its_frame(world: World, engine: Path, im
 def test_a_gpu_without_memory_for_another_run_ends_the_stream_there(world: World, engine: Path, images: Images) -> None:
     with Detector(engine) as detector:
         found = [detector.detect(images[0])]
-        world.refuses.add("pagelocked")
+        world.fail("cuMemHostAlloc", OUT_OF_MEMORY)
         stream = detector.stream(images)
         assert [next(stream)] == found
         with pytest.raises(EngineError, match=r"^frame 1: out of memory: .* bytes were asked for"):
             next(stream)
-        world.refuses.clear()
+        world.mend("cuMemHostAlloc")
         assert len(list(detector.stream(images))) == len(images)
     world.check()
 

@@ -1,4 +1,4 @@
-"""The TensorRT backend against a double that writes down every breach of the contract; not against a GPU."""
+"""The TensorRT backend on a pretend GPU, which writes down every breach of the contract; not on a real one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ import pytest
 import toy_network
 from golden import assert_same, options_of
 from onnx_engine import engine_of
+from pretend_driver import OUT_OF_MEMORY
+from spans import most_running
 from specification import expected
 from yoloxfast import Detector, EngineError, MissingDependencyError, ModelError
 from yoloxfast.cli import main
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gpu_double import World
+    from pretend_machine import World
 
 
 def test_an_engine_finds_what_the_reference_finds(
@@ -75,14 +77,21 @@ def test_any_thread_may_detect(engine: Path, image: NDArray[np.uint8]) -> None:
             assert list(threads.map(detector.detect, images * 4)) == alone * 4
 
 
-@pytest.mark.usefixtures("world")
-def test_detections_of_eight_threads_on_coco_val_are_those_of_yolox(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cuda_graphs", [False, True])
+def test_detections_of_eight_threads_on_coco_val_are_those_of_yolox(
+    world: World, data: Path, tmp_path: Path, cuda_graphs: bool
+) -> None:
     photos = json.loads((data / "golden/yolox_nano_416.json").read_text())
     engine = engine_of(data / "models/yolox_nano.onnx", tmp_path / "yolox_nano.engine")
-    with Detector(engine, **options_of("eval_0.3_0.45")) as detector, ThreadPoolExecutor(8) as threads:
+    with (
+        Detector(engine, cuda_graphs=cuda_graphs, **options_of("eval_0.3_0.45")) as detector,
+        ThreadPoolExecutor(8) as threads,
+    ):
         found = threads.map(lambda name: detector.detect(read_image(data / "coco_val/images" / name)), photos)
         for detections, golden in zip(found, photos.values(), strict=True):
             assert_same(detections, golden["eval_0.3_0.45"], pixels=0.01, score=1e-5)
+    assert most_running(world.log) >= 2
+    assert world.launches == cuda_graphs * len(photos)
 
 
 def test_info_names_the_gpu_and_the_tensors(world: World, engine: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +99,7 @@ def test_info_names_the_gpu_and_the_tensors(world: World, engine: Path, capsys: 
     lines = capsys.readouterr().out
     with Detector(engine) as detector:
         assert detector.backend.device == {
-            "name": "Double GPU",
+            "name": "Pretend GPU",
             "compute capability": "8.9",
             "memory": "1.0 GiB",
             "driver": "for CUDA 13.2",
@@ -99,7 +108,7 @@ def test_info_names_the_gpu_and_the_tensors(world: World, engine: Path, capsys: 
         }
     for fact in (
         "TensorRT 10.16.1",
-        "Double GPU, compute capability 8.9, 1.0 GiB",
+        "Pretend GPU, compute capability 8.9, 1.0 GiB",
         "image (1, 3, 64, 96) float32",
         "out0 (1, 126, 8) float32",
     ):
@@ -199,11 +208,11 @@ def test_an_input_outside_the_profile_is_refused(engine: Path, monkeypatch: pyte
 
 def test_too_little_memory_says_how_much_was_asked_for(world: World, engine: Path) -> None:
     message = r"out of memory: 73,728 bytes were asked for image \(1, 3, 64, 96\) float32: .*out of memory"
-    world.memory = 10_000
+    world.set("memory=10000")
     with pytest.raises(EngineError, match=message):
         Detector(engine)
-    world.memory = 1 << 30
-    world.refuses.add("pagelocked")
+    world.set(f"memory={1 << 30}")
+    world.fail("cuMemHostAlloc", OUT_OF_MEMORY)
     with pytest.raises(EngineError, match=message):
         Detector(engine)
     assert not world.live
@@ -213,7 +222,7 @@ def test_a_file_that_is_no_engine_is_refused(world: World, tmp_path: Path) -> No
     path = tmp_path / "foreign.engine"
     path.write_bytes(b"something else")
     with pytest.raises(
-        ModelError, match=r"foreign.engine is not an engine for TensorRT 10.16.1 on Double GPU: the plan"
+        ModelError, match=r"foreign.engine is not an engine for TensorRT 10.16.1 on Pretend GPU: the plan"
     ):
         Detector(path)
     assert not world.live

@@ -1,4 +1,4 @@
-"""What errors leave of an engine on the GPU: nothing. With the double, which writes down what is freed too late."""
+"""What errors leave of an engine on the GPU: nothing. On a pretend GPU, which writes down what is freed too late."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pretend_driver import LAUNCH_FAILED
 from yoloxfast import Detector, EngineError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gpu_double import World
+    from pretend_machine import World
 
 
 @pytest.mark.parametrize(
@@ -69,12 +70,12 @@ def test_an_error_that_is_handled_meanwhile_keeps_its_frames(
     assert world.breaches == []
 
 
-def close_two_contexts(world: World, engine: Path, failing: str) -> None:
+def close_two_contexts(world: World, engine: Path, function: str) -> None:
     """Close a detector while something fails: all is freed, contexts reach nothing of it, and a kept error neither."""
     detector = Detector(engine, cuda_graphs=True)
     with detector.network.lend() as first, detector.network.lend() as second:
         pass
-    world.fails_once.add(failing)
+    world.fail(function, LAUNCH_FAILED, times=1)
     with pytest.raises(EngineError, match="unspecified launch failure") as kept:
         detector.close()
     assert kept.value.__traceback__ is not None
@@ -87,14 +88,14 @@ def close_two_contexts(world: World, engine: Path, failing: str) -> None:
 
 
 def test_what_cannot_be_freed_does_not_keep_the_rest(world: World, engine: Path) -> None:
-    close_two_contexts(world, engine, "synchronize")
+    close_two_contexts(world, engine, "cuStreamSynchronize")
 
 
 @pytest.mark.parametrize("world", ["cuda-python"], indirect=True)
-@pytest.mark.parametrize("what", ["device memory", "page-locked memory", "a stream", "an executable graph"])
-def test_a_step_that_fails_does_not_keep_the_others(world: World, engine: Path, what: str) -> None:
+@pytest.mark.parametrize("function", ["cuMemFree", "cuMemFreeHost", "cuStreamDestroy", "cuGraphExecDestroy"])
+def test_a_step_that_fails_does_not_keep_the_others(world: World, engine: Path, function: str) -> None:
     """pycuda only warns of that."""
-    close_two_contexts(world, engine, f"free {what}")
+    close_two_contexts(world, engine, function)
 
 
 def test_a_run_that_nobody_waited_for_is_waited_for_when_it_is_closed(
