@@ -54,7 +54,7 @@ impl Input<'_> {
         expected: &[T],
     ) {
         // Starting threads takes longer than all the rest, so few executions do it.
-        let threads = if self.threads < 8 { usize::from(self.threads) } else { 1 };
+        let threads = if self.threads < 4 { usize::from(self.threads) } else { 1 };
         for level in Level::available() {
             let plan = &Plan::new(source, target, level).unwrap();
             let mut out: Vec<T> = expected.iter().rev().copied().collect();
