@@ -85,11 +85,18 @@ BOXES = np.tile(np.array([[0, 0, 5, 5]], np.float32), (2000, 1)) + np.arange(200
     ids=["postprocess", "decode", "nms", "letterbox"],
 )
 def test_native_calls_release_the_gil(call: Callable[[], Any]) -> None:
-    """With endless turns, another thread runs only where the caller lets go of the GIL by itself."""
-    rounds, done = 50, []
+    """With endless turns, another thread runs only where the caller lets go of the GIL by itself.
+
+    On a busy machine the main thread may wait for a core, so the worker goes on until it was seen at work.
+    """
+    done: list[int] = []
+    seen: set[int] = set()
+
+    def between() -> set[int]:
+        return seen - {0, len(done)}
 
     def work() -> None:
-        for _ in range(rounds):
+        while len(done) < 5000 and not between():
             call()
             done.append(1)
 
@@ -97,7 +104,6 @@ def test_native_calls_release_the_gil(call: Callable[[], Any]) -> None:
     sys.setswitchinterval(1000)
     try:
         worker = threading.Thread(target=work)
-        seen = set()
         worker.start()
         while worker.is_alive():
             seen.add(len(done))
@@ -105,5 +111,4 @@ def test_native_calls_release_the_gil(call: Callable[[], Any]) -> None:
         worker.join()
     finally:
         sys.setswitchinterval(interval)
-    assert len(done) == rounds
-    assert seen - {0, rounds}, "the main thread never ran while the worker was at work"
+    assert between(), "the main thread never ran while the worker was at work"
