@@ -9,15 +9,11 @@ use std::arch::x86_64::{
 };
 
 use super::CHANNELS;
-use super::fetch::fetch_ahead;
+use super::fetch::Ahead;
 use super::store::{LANES, Store};
 use super::taps::Tap;
 use crate::level::Instructions;
 use crate::{Error, Level, memory};
-
-/// Columns of which so many bytes of a row lie between two are fetched ahead: 2560x1440 and 3840x2160 to 640 take 0.93 of
-/// the time, where 1920x1080 would take 1.05.
-const SPARSE: usize = 4 * CHANNELS;
 
 /// Bytes of a register.
 const REGISTER: usize = 64;
@@ -59,8 +55,13 @@ enum Groups {
     Near(Vec<Group<1, { 2 * REGISTER }>>),
     /// Those of each quarter of a group lie in one.
     Far(Vec<Group<4, REGISTER>>),
-    /// The same of columns that are [`SPARSE`].
-    Farther(Vec<Group<4, REGISTER>>),
+}
+
+/// Two rows of an image, which may be one, and those that are fetched meanwhile.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) now: [&'a [u8]; 2],
+    pub(super) ahead: [&'a [u8]; 2],
 }
 
 /// Neighbouring columns whose pixels lie in windows of so many bytes, as many columns in each.
@@ -81,9 +82,8 @@ impl Columns {
         if level.instructions() != Instructions::Avx512 || !is_x86_feature_detected!("avx512vbmi") {
             return Ok(None);
         }
-        let is_sparse = row_len >= SPARSE * taps.len();
         let groups = match Group::all(taps, row_len)?.map(Groups::Near) {
-            None => Group::all(taps, row_len)?.map(if is_sparse { Groups::Farther } else { Groups::Far }),
+            None => Group::all(taps, row_len)?.map(Groups::Far),
             near => near,
         };
         let weights = taps.first().map(|tap| tap.weights).filter(|first| taps.iter().all(|tap| tap.weights == *first));
@@ -99,29 +99,22 @@ impl Columns {
         }
     }
 
-    /// Resizes two rows of that length, which may be one, to these columns and blends them.
-    pub(super) fn sample<T: Store>(&self, rows: [&[u8]; 2], weights: [i16; 2], channels: [&mut [T]; CHANNELS]) {
-        if rows.iter().all(|row| row.len() == self.row_len) {
+    /// Resizes rows of that length to these columns and blends them.
+    pub(super) fn sample<T: Store>(&self, rows: Rows, weights: [i16; 2], channels: [&mut [T]; CHANNELS]) {
+        if rows.now.iter().all(|row| row.len() == self.row_len) {
             // SAFETY: `new` gives none where there is no AVX-512 with VBMI, and the rows are as long as it was told.
             unsafe { self.sample_checked(rows, weights, channels) };
         }
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    unsafe fn sample_checked<T: Store>(&self, rows: [&[u8]; 2], weights: [i16; 2], channels: [&mut [T]; CHANNELS]) {
+    unsafe fn sample_checked<T: Store>(&self, rows: Rows, weights: [i16; 2], channels: [&mut [T]; CHANNELS]) {
         let blend = self.blend(weights);
         match &self.groups {
             // SAFETY: windows lie in such rows.
             Groups::Near(groups) => sample(groups, rows, blend, channels, |row, starts| unsafe { near(row, starts) }),
             // SAFETY: as above.
             Groups::Far(groups) => sample(groups, rows, blend, channels, |row, starts| unsafe { far(row, starts) }),
-            Groups::Farther(groups) => sample(groups, rows, blend, channels, |row, starts| {
-                for start in starts {
-                    fetch_ahead(row.as_ptr().wrapping_add(start));
-                }
-                // SAFETY: as above.
-                unsafe { far(row, starts) }
-            }),
         }
     }
 }
@@ -208,7 +201,7 @@ unsafe fn far(row: &[u8], starts: [usize; 4]) -> impl Fn(__m512i) -> __m512i + C
 #[inline]
 fn sample<const WINDOWS: usize, const BYTES: usize, T: Store, P: Fn(__m512i) -> __m512i + Copy>(
     groups: &[Group<WINDOWS, BYTES>],
-    rows: [&[u8]; 2],
+    rows: Rows,
     blend: Blend,
     channels: [&mut [T]; CHANNELS],
     pixels: impl Fn(&[u8], [usize; WINDOWS]) -> P,
@@ -237,14 +230,17 @@ fn sample<const WINDOWS: usize, const BYTES: usize, T: Store, P: Fn(__m512i) -> 
 #[inline]
 fn blend_each<const WINDOWS: usize, const BYTES: usize, T: Store, P: Fn(__m512i) -> __m512i + Copy>(
     groups: &[Group<WINDOWS, BYTES>],
-    rows: [&[u8]; 2],
+    rows: Rows,
     mut channels: [&mut [T]; CHANNELS],
     pixels: impl Fn(&[u8], [usize; WINDOWS]) -> P,
     blend: impl Fn(&Group<WINDOWS, BYTES>, __m512i, __m512i) -> __m512i,
 ) {
+    let Rows { now: rows, ahead } = rows;
     let is_one = std::ptr::eq(rows[0], rows[1]);
+    let mut ahead = Ahead::new(ahead, groups.len());
     for group in groups {
         let starts = group.starts.map(|start| start as usize);
+        ahead.fetch();
         let upper = pixels(rows[0], starts);
         let lower = if is_one { upper } else { pixels(rows[1], starts) };
         for (number, channel) in (0..).zip(&mut channels) {
@@ -287,9 +283,7 @@ mod tests {
         for (source, target) in (1..300).flat_map(|source| [1, 15, 16, 17, 90, 640].map(|target| (source, target))) {
             match Columns::new(&of_columns(source, target).unwrap(), CHANNELS * source, Level::best()).unwrap() {
                 Some(Columns { groups: Groups::Near(groups), row_len, .. }) => assert_inside(&groups, row_len),
-                Some(Columns { groups: Groups::Far(groups) | Groups::Farther(groups), row_len, .. }) => {
-                    assert_inside(&groups, row_len);
-                }
+                Some(Columns { groups: Groups::Far(groups), row_len, .. }) => assert_inside(&groups, row_len),
                 None => {}
             }
         }

@@ -109,7 +109,7 @@ impl<'a> Sampler<'a> {
             Sampling::Halve => self.halve(row),
             Sampling::Blend { columns, rows } => self.blend(columns, rows[row]),
             #[cfg(target_arch = "x86_64")]
-            Sampling::AtOnce { columns, rows } => sample(columns, self.image, rows[row], slices(&mut self.bytes)),
+            Sampling::AtOnce { columns, rows } => sample(columns, self.image, &rows[row..], slices(&mut self.bytes)),
         }
         self.bytes.each_ref().map(Vec::as_slice)
     }
@@ -123,7 +123,7 @@ impl<'a> Sampler<'a> {
         match self.sampling {
             #[cfg(target_arch = "x86_64")]
             Sampling::AtOnce { columns, rows } => {
-                sample(columns, self.image, rows[row], planes);
+                sample(columns, self.image, &rows[row..], planes);
                 true
             }
             _ => false,
@@ -159,7 +159,12 @@ impl<'a> Sampler<'a> {
     }
 }
 
+/// Makes the first of these rows, while the next one is fetched.
 #[cfg(target_arch = "x86_64")]
-fn sample<T: Sample>(columns: &avx512::Columns, image: &[&[u8]], tap: Tap, channels: [&mut [T]; CHANNELS]) {
-    columns.sample(tap.sources.map(|source| image[source]), tap.weights, channels);
+fn sample<T: Sample>(columns: &avx512::Columns, image: &[&[u8]], taps: &[Tap], channels: [&mut [T]; CHANNELS]) {
+    let (tap, next) = (taps[0], taps.get(1).unwrap_or(&taps[0]));
+    let [first, second] = next.sources.map(|source| if tap.sources.contains(&source) { &[] } else { image[source] });
+    let ahead = if next.sources[0] == next.sources[1] { [first, &[]] } else { [first, second] };
+    let rows = avx512::Rows { now: tap.sources.map(|source| image[source]), ahead };
+    columns.sample(rows, tap.weights, channels);
 }
