@@ -249,3 +249,28 @@ def test_without_a_driver_it_says_so(binding: str) -> None:
         assert words.startswith("EngineError: no NVIDIA driver on this machine: ")
     else:
         pytest.skip("an NVIDIA driver is installed")
+
+
+def test_pycuda_leaks_what_is_freed_under_another_retained_context(tmp_path: Path) -> None:
+    """Why `Device` retains a primary context once."""
+    code = """
+import threading
+import warnings
+import pycuda.driver as cuda
+warnings.simplefilter("ignore")
+cuda.init()
+first, second = (cuda.Device(0).retain_primary_context() for _ in range(2))
+first.push()
+memory = cuda.mem_alloc(64)
+cuda.Context.pop()
+def free():
+    second.push()
+    memory.free()
+    cuda.Context.pop()
+thread = threading.Thread(target=free)
+thread.start()
+thread.join()
+"""
+    report = tmp_path / "report.txt"
+    run(code, "pycuda", environment(f"report={report}", binding="pycuda"))
+    assert "leaked: 64 bytes of device memory" in report.read_text().splitlines()
