@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pretend_machine import World
 
 SIZE = 64
+NON_BLOCKING = 1
 GLOBAL = cuda.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_GLOBAL
 THREAD_LOCAL = cuda.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,12 +13,15 @@ cuda = pytest.importorskip("cuda.bindings.driver", reason="cuda-bindings is not 
 
 from cuda_copy import (  # noqa: E402
     GLOBAL,
+    NON_BLOCKING,
     SIZE,
+    THREAD_LOCAL,
     Copy,
     after,
     assert_noticed,
     copy_pageable,
     elsewhere,
+    in_thread,
     recording_and,
     twice,
     value_of,
@@ -63,6 +67,52 @@ def end_what_became_invalid(copy: Copy) -> Any:
     copy.begin_recording()
     copy.synchronize()
     return copy.end_recording()
+
+
+def test_what_is_recorded_is_not_done_yet(world: World) -> None:
+    def use(copy: Copy) -> None:
+        copy.host[:] = 5
+        value_of(copy.begin_recording())
+        value_of(copy.copy_out())
+        value_of(cuda.cuGraphDestroy(value_of(copy.end_recording())))
+        assert (copy.host == 5).all()
+        copy.close()
+
+    in_thread(lambda: use(Copy()))
+    world.check()
+
+
+def test_the_default_stream_may_be_used_while_a_non_blocking_one_is_recorded(world: World) -> None:
+    def use(copy: Copy) -> None:
+        other = value_of(cuda.cuStreamCreate(NON_BLOCKING))
+        value_of(cuda.cuStreamBeginCapture(other, THREAD_LOCAL))
+        value_of(cuda.cuMemcpyHtoDAsync(copy.memory, copy.address, SIZE, 0))
+        value_of(cuda.cuGraphDestroy(value_of(cuda.cuStreamEndCapture(other))))
+        value_of(cuda.cuStreamSynchronize(0))
+        value_of(cuda.cuStreamDestroy(other))
+        copy.close()
+
+    in_thread(lambda: use(Copy()))
+    world.check()
+
+
+def test_a_graph_runs_once_at_a_time(world: World) -> None:
+    world.set("delay=20000")
+
+    def use(copy: Copy) -> None:
+        executable = value_of(cuda.cuGraphInstantiate(recorded(copy), 0))
+        streams = [value_of(cuda.cuStreamCreate(0)) for _ in range(3)]
+        for stream in streams:
+            value_of(cuda.cuGraphLaunch(executable, stream))
+        value_of(cuda.cuStreamSynchronize(streams[2]))
+        copies = [span for span in world.log if span.what == "copy to device"]
+        assert [span.stream for span in copies] == [int(stream) for stream in streams]
+        assert all(first.ended <= second.began for first, second in pairwise(copies))
+        for stream in streams:
+            value_of(cuda.cuStreamDestroy(stream))
+
+    in_thread(lambda: use(Copy()))
+    assert world.breaches == []
 
 
 FREED = "that was freed before, or never made"
@@ -115,6 +165,11 @@ RULES: dict[str, tuple[Callable[[Copy], Any], str, str]] = {
         recording_and(elsewhere(Copy.end_recording)),
         "CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD",
         "a recording that another thread began",
+    ),
+    "free a stream while recording": (
+        recording_and(Copy.free_stream),
+        "CUDA_SUCCESS",
+        "a stream that is recorded",
     ),
     "end what became invalid": (
         end_what_became_invalid,

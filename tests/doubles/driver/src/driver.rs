@@ -10,7 +10,7 @@ use crate::code::{Code, Outcome};
 use crate::context::{self, Contexts};
 use crate::control::{self, Settings};
 use crate::event::Event;
-use crate::graph::Graph;
+use crate::graph::{Executable, Graph};
 use crate::memory::{Block, Freed};
 use crate::stream::{Span, Stream};
 
@@ -62,7 +62,7 @@ pub(crate) struct Driver {
     pub(crate) ending: BTreeMap<Handle, Stream>,
     pub(crate) events: Table<Event>,
     pub(crate) graphs: Table<Graph>,
-    pub(crate) executables: Table<Graph>,
+    pub(crate) executables: Table<Executable>,
     pub(crate) launches: u64,
     last_handle: Handle,
     /// Where the next device memory may begin: no address is given out twice.
@@ -115,6 +115,7 @@ impl Driver {
         self.end_streams();
         self.device_memory.live.clear();
         self.host_memory.live.clear();
+        self.freed = Freed::default();
         self.events.live.clear();
         self.graphs.live.clear();
         self.executables.live.clear();

@@ -5,6 +5,7 @@ use std::thread::{self, ThreadId};
 use crate::code::{Code, Outcome};
 use crate::context;
 use crate::driver::{Driver, Handle};
+use crate::stream::Ticket;
 use crate::work::Request;
 
 const MODE_GLOBAL: u32 = 0;
@@ -12,6 +13,12 @@ const MODE_THREAD_LOCAL: u32 = 1;
 const MODE_RELAXED: u32 = 2;
 
 pub(crate) type Graph = Vec<Request>;
+
+/// A graph that can be launched, and what is to be done before it is launched again.
+pub(crate) struct Executable {
+    requests: Graph,
+    launched: Option<Ticket>,
+}
 
 /// What is recorded from a stream.
 pub(crate) struct Recording {
@@ -79,18 +86,20 @@ pub(crate) fn instantiate(driver: &mut Driver, graph: Handle, flags: u64) -> Res
     }
     let requests = driver.graphs.find(graph, &mut driver.report)?.clone();
     let executable = driver.new_handle();
-    driver.executables.add(executable, context::get_current(), requests);
+    driver.executables.add(executable, context::get_current(), Executable { requests, launched: None });
     Ok(executable)
 }
 
 pub(crate) fn launch(driver: &mut Driver, executable: Handle, stream: Handle) -> Outcome {
-    let requests = driver.executables.find(executable, &mut driver.report)?.clone();
+    let Executable { requests, launched } = driver.executables.find(executable, &mut driver.report)?;
+    let (requests, mut launched) = (requests.clone(), *launched);
     let handle = driver.stream_of(stream)?;
     driver.forbid_on_recording(handle)?;
-    for request in requests {
-        let work = request.start(driver)?;
-        driver.put(handle, request.what(), work, Vec::new())?;
+    let works: Vec<_> = requests.iter().map(|request| request.start(driver)).collect::<Result<_, _>>()?;
+    for (request, work) in requests.iter().zip(works) {
+        launched = Some(driver.put(handle, request.what(), work, launched.into_iter().collect())?);
     }
+    driver.executables.find(executable, &mut driver.report)?.launched = launched;
     driver.launches += 1;
     Ok(())
 }
@@ -120,9 +129,10 @@ impl Driver {
         self.forbid("the stream is recorded", Code::STREAM_CAPTURE_UNSUPPORTED, |handle, _| handle == stream)
     }
 
-    /// Refuse to use a context's default stream, which would wait for those that are recorded.
+    /// Refuse to use a context's default stream, which would wait for those that are recorded, non-blocking ones aside.
     pub(crate) fn forbid_beside_recordings(&mut self, context: Handle) -> Outcome {
-        let others: Vec<_> = self.streams.in_context(context).map(|(handle, _)| handle).collect();
+        let blocking = self.streams.in_context(context).filter(|(_, stream)| stream.is_blocking);
+        let others: Vec<_> = blocking.map(|(handle, _)| handle).collect();
         let words = "the default stream would wait for one that is recorded";
         self.forbid(words, Code::STREAM_CAPTURE_IMPLICIT, |handle, _| others.contains(&handle))
     }

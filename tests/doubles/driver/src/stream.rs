@@ -22,7 +22,7 @@ pub(crate) type Ticket = (Handle, u64);
 
 pub(crate) struct Stream {
     pub(crate) is_legacy: bool,
-    is_blocking: bool,
+    pub(crate) is_blocking: bool,
     queue: VecDeque<Operation>,
     put: u64,
     done: u64,
@@ -85,6 +85,9 @@ pub(crate) fn destroy(driver: &mut Driver, stream: Handle) -> Outcome {
     if found.done < found.put {
         driver.report.breach("a stream that has work left");
     }
+    if found.recording.is_some() {
+        driver.report.breach("a stream that is recorded");
+    }
     driver.end(stream, found);
     Ok(())
 }
@@ -139,7 +142,7 @@ impl Driver {
         legacy.map_or_else(|| start(self, context, true, true), Ok)
     }
 
-    /// Put work on a stream; return what waits for it.
+    /// Put work on a stream; return what waits for it. What it copies to the host is poison there until then.
     pub(crate) fn put(
         &mut self,
         handle: Handle,
@@ -149,6 +152,7 @@ impl Driver {
     ) -> Result<Ticket, Code> {
         after.extend(self.tickets_before(handle)?.into_iter().filter(|(other, _)| *other != handle));
         let stream = self.streams.find(handle, &mut self.report)?;
+        work.poison();
         stream.put += 1;
         stream.queue.push_back(Operation { what, put_at: now(), after, work });
         let ticket = (handle, stream.put);
@@ -233,6 +237,7 @@ fn work(handle: Handle) {
         driver = wait_until(driver, |driver| driver.is_ready(handle));
         let Some(operation) = driver.stream_mut(handle).and_then(|stream| stream.queue.pop_front()) else {
             driver.ending.remove(&handle);
+            changed();
             return;
         };
         let (delay, is_lost) = (driver.settings.delay, driver.settings.lost.is_some());

@@ -25,6 +25,10 @@ pub(crate) enum Work {
         from: Piece,
         expected: Option<Vec<u8>>,
     },
+    CopyToHost {
+        to: Piece,
+        from: Piece,
+    },
     Write {
         to: Piece,
         bytes: Vec<u8>,
@@ -56,7 +60,7 @@ impl Request {
         }
     }
 
-    /// Find the memory that it uses. What is copied to the host is poison there from now on, until it is copied.
+    /// Find the memory that it uses.
     pub(crate) fn start(self, driver: &mut Driver) -> Result<Work, Code> {
         Ok(match self {
             Self::CopyToDevice { to, from, len } => {
@@ -65,11 +69,7 @@ impl Request {
                 Work::Copy { to, from, expected }
             }
             Self::CopyToHost { to, from, len } => {
-                let (to, from) = (page_locked(driver, to, len)?, driver.device_piece(from, len)?);
-                if to.is_alone() {
-                    to.fill(POISON);
-                }
-                Work::Copy { to, from, expected: None }
+                Work::CopyToHost { to: page_locked(driver, to, len)?, from: driver.device_piece(from, len)? }
             }
             Self::CopyOnDevice { to, from, len } => {
                 Work::Copy { to: driver.device_piece(to, len)?, from: driver.device_piece(from, len)?, expected: None }
@@ -88,6 +88,15 @@ fn page_locked(driver: &mut Driver, address: usize, len: usize) -> Result<Piece,
 }
 
 impl Work {
+    /// Make poison of what it will overwrite on the host, so that nobody reads it too early.
+    pub(crate) fn poison(&self) {
+        if let Self::CopyToHost { to, .. } = self
+            && to.is_alone()
+        {
+            to.fill(POISON);
+        }
+    }
+
     /// Do it, without the lock; return what is wrong with it.
     pub(crate) fn run(&self) -> Option<&'static str> {
         match self {
@@ -96,6 +105,7 @@ impl Work {
                 let is_changed = expected.as_ref().is_some_and(|expected| *expected != from.bytes());
                 return is_changed.then_some("page-locked memory was written before its stream was synchronized");
             }
+            Self::CopyToHost { to, from } => from.copy_to(to),
             Self::Write { to, bytes } => to.write(bytes),
             Self::Fill { to, value } => to.fill(*value),
             Self::Call { function, data } => in_host_function(|| function(*data)),
