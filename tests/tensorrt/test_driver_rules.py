@@ -69,6 +69,12 @@ def use_a_stream_of_another_context(copy: Copy) -> Any:
     return copy.copy_in()
 
 
+def record_an_event_of_another_context(_: Copy) -> Any:
+    event = value_of(cuda.cuEventCreate(0))
+    value_of(cuda.cuCtxPushCurrent(context_of(1)))
+    return cuda.cuEventRecord(event, value_of(cuda.cuStreamCreate(0)))
+
+
 def release_a_context_with_memory(_: Copy) -> Any:
     value_of(cuda.cuCtxPushCurrent(context_of(2)))
     value_of(cuda.cuMemAlloc(5))
@@ -110,6 +116,16 @@ RULES: dict[str, tuple[Callable[[Copy], Any], str, str]] = {
         use_a_stream_of_another_context,
         "CUDA_ERROR_INVALID_HANDLE",
         "a stream of another context",
+    ),
+    "an event of another context": (
+        record_an_event_of_another_context,
+        "CUDA_ERROR_INVALID_HANDLE",
+        "an event of another context",
+    ),
+    "set what is not a context": (
+        lambda _: cuda.cuCtxSetCurrent(3),
+        "CUDA_ERROR_INVALID_CONTEXT",
+        "a context that is not there",
     ),
     "release a context with memory": (release_a_context_with_memory, "CUDA_SUCCESS", "in which 1 resources are alive"),
     "use a released context": (

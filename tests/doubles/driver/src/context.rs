@@ -106,8 +106,11 @@ pub(crate) fn get_current() -> Handle {
 
 /// Put a context in the place of the current one; null only takes that away.
 pub(crate) fn set_current(driver: &mut Driver, context: Handle) -> Outcome {
-    STACK.with_borrow_mut(Vec::pop);
-    if context == 0 { Ok(()) } else { push(driver, context) }
+    let former = STACK.with_borrow_mut(Vec::pop);
+    if context == 0 {
+        return Ok(());
+    }
+    push(driver, context).inspect_err(|_| STACK.with_borrow_mut(|stack| stack.extend(former)))
 }
 
 pub(crate) fn get_device(driver: &mut Driver) -> Result<i32, Code> {

@@ -39,6 +39,11 @@ pub(crate) fn record(driver: &mut Driver, event: Handle, stream: Handle) -> Outc
     let handle = driver.stream_of(stream)?;
     driver.forbid_on_recording(handle)?; // graphs of several streams: not here
     let record = driver.events.find(event, &mut driver.report)?.records + 1;
+    let context = context::current(driver)?;
+    if driver.events.in_context(context).all(|(handle, _)| handle != event) {
+        driver.report.breach("an event of another context");
+        return Err(Code::INVALID_HANDLE);
+    }
     let ticket = driver.put(handle, "event", Work::Event { event, record }, Vec::new())?;
     let found = driver.events.find(event, &mut driver.report)?;
     (found.records, found.ticket, found.completed) = (record, Some(ticket), None);
@@ -79,8 +84,8 @@ pub(crate) fn elapsed(driver: &mut Driver, start: Handle, end: Handle) -> Result
         }
         *time = event.completed.ok_or(Code::NOT_READY)?;
     }
-    #[expect(clippy::cast_precision_loss, reason = "half a microsecond is as exact as a GPU is")]
-    Ok((times[1] as f32 - times[0] as f32) / 1e6)
+    #[expect(clippy::cast_precision_loss, reason = "a GPU is not as exact")]
+    Ok(times[1].wrapping_sub(times[0]).cast_signed() as f32 / 1e6)
 }
 
 impl Driver {
