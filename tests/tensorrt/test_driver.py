@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +13,12 @@ from pretend_machine import new_world, switch_off
 
 cuda = pytest.importorskip("cuda.bindings.driver", reason="cuda-bindings is not installed")
 
-from cuda_copy import SIZE, Copy, in_thread, value_of  # noqa: E402
+from cuda_copy import NON_BLOCKING, SIZE, Copy, in_thread, value_of  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pretend_machine import World
-
-NON_BLOCKING = 1
 
 
 @pytest.fixture
@@ -232,6 +230,23 @@ def test_functions_fail_on_demand(world: World) -> None:
 
     on_a_gpu(use)
     assert world.live == [], "memory is freed also where cuMemFree tells of an earlier error"
+
+
+def test_a_new_machine_has_nothing_of_the_old_one(world: World) -> None:
+    world.set("delay=20000")
+
+    def leave() -> None:
+        copy = Copy()
+        for number in range(5):
+            value_of(copy.copy_in())
+            copy.host[:] = number
+        value_of(copy.free_host())
+        cuda.cuCtxPopCurrent()
+
+    in_thread(leave)
+    new = new_world("cuda-python")
+    sleep(0.2)
+    assert (new.log, new.live, new.breaches) == ([], [], [])
 
 
 def test_a_report_names_what_ran_when(late: World) -> None:

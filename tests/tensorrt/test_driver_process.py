@@ -60,6 +60,20 @@ os.waitpid(child, 0)
     ]
 
 
+def test_what_is_written_after_it_was_freed_is_in_the_report_of_a_process(tmp_path: Path) -> None:
+    report = tmp_path / "report.txt"
+    code = f"""
+{OPENED}
+import ctypes
+host = cuda.cuMemHostAlloc(64, 0)[1]
+cuda.cuMemFreeHost(host)
+ctypes.memset(host, 0, 64)
+cuda.cuMemFree(memory)
+"""
+    assert run(code, f"report={report}").returncode == 0
+    assert report.read_text() == "cuMemFree: page-locked memory was written after it was freed\n"
+
+
 def test_a_setting_that_there_is_not_ends_the_process() -> None:
     ended = run("cuda.cuInit(0)", "nonsense=1")
     assert (ended.returncode, ended.stderr) == (

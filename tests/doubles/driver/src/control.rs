@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::code::Code;
-use crate::driver::{FORKED_CALLS, is_forked, lock, without_version};
+use crate::driver::{FORKED_CALLS, is_forked, lock, wait_until, without_version};
 
 /// What a test wants the driver to be.
 #[derive(Clone)]
@@ -106,7 +106,8 @@ pub(crate) extern "C" fn write_report() {
     if is_forked() {
         return;
     }
-    let driver = lock();
+    let mut driver = lock();
+    driver.check_freed();
     let leaks = driver.live().into_iter().map(|what| format!("leaked: {what}"));
     let lines: Vec<_> = driver.report.lines().iter().cloned().chain(leaks).collect();
     append(&driver.settings, &lines);
@@ -135,16 +136,18 @@ pub(crate) unsafe extern "C" fn pretend_set(setting: *const c_char) -> i32 {
     i32::from(is_set)
 }
 
-/// Begin anew: settings as the environment has them, no breaches, no log, and nothing alive but primary contexts.
+/// Begin anew: settings as the environment has them, no breaches, no log, and nothing alive but primary contexts. What
+/// lies on streams is done before.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn pretend_reset() {
     let mut driver = lock();
     driver.settings = Settings::from_environment();
+    driver.forget_all();
+    driver = wait_until(driver, |driver| driver.ending.is_empty());
     driver.report.clear();
     driver.log.clear();
     driver.launches = 0;
     driver.contexts.forget_counts();
-    driver.forget_all();
 }
 
 /// Write lines of text into `buffer`, and return how many bytes they have; if they do not fit, nothing is written.

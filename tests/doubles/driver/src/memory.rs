@@ -175,8 +175,10 @@ pub(crate) fn free_host(driver: &mut Driver, address: usize) -> Outcome {
     }
     block.all().fill(POISON);
     driver.freed.0.push_back(block);
-    while driver.freed.0.iter().map(Block::len).sum::<usize>() > MAX_FREED {
-        driver.check_oldest_freed();
+    while driver.freed.0.iter().map(Block::len).sum::<usize>() > MAX_FREED
+        && let Some(oldest) = driver.freed.0.pop_front()
+    {
+        driver.check(&oldest);
     }
     Ok(())
 }
@@ -208,17 +210,17 @@ impl Driver {
         self.host_memory.below(address).and_then(|(start, block)| block.piece(address - start, len))
     }
 
-    /// Report what was written into page-locked memory after it was freed.
+    /// Report what was written into page-locked memory after it was freed, each time once.
     pub(crate) fn check_freed(&mut self) {
-        while !self.freed.0.is_empty() {
-            self.check_oldest_freed();
+        for block in self.freed.0.clone() {
+            self.check(&block);
         }
     }
 
-    fn check_oldest_freed(&mut self) {
-        if let Some(block) = self.freed.0.pop_front()
-            && block.all().bytes().iter().any(|byte| *byte != POISON)
-        {
+    fn check(&mut self, freed: &Block) {
+        let all = freed.all();
+        if all.bytes().iter().any(|byte| *byte != POISON) {
+            all.fill(POISON);
             self.report.breach("page-locked memory was written after it was freed");
         }
     }
