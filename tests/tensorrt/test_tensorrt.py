@@ -152,6 +152,17 @@ def test_two_runs_may_be_in_flight(world: World, engine: Path, image: NDArray[np
     assert world.breaches == []
 
 
+def test_a_run_is_done_when_it_was_waited_for(world: World, engine: Path, image: NDArray[np.uint8]) -> None:
+    world.set("delay=20000")
+    with Detector(engine) as detector, detector.network.lend() as context:
+        context.letterboxes[0](image)
+        context.submit()
+        assert not context.is_done()
+        context.wait()
+        assert context.is_done()
+        assert np.isfinite(context.result()).all()
+
+
 def test_a_closed_detector_says_so_and_lets_calls_under_way_end(
     world: World, engine: Path, image: NDArray[np.uint8]
 ) -> None:
@@ -197,6 +208,18 @@ def test_a_run_that_fails_harms_no_later_one(world: World, engine: Path, image: 
             detector.detect(image[::-1])
         world.refuses.clear()
         assert detector.detect(image) == alone
+
+
+def test_a_run_that_could_not_be_started_leaves_the_input_free(
+    world: World, engine: Path, image: NDArray[np.uint8]
+) -> None:
+    world.set("delay=20000")
+    with Detector(engine) as detector, detector.network.lend() as context:
+        context.letterboxes[0](image)
+        world.refuses.add("execute")
+        with pytest.raises(EngineError, match="could not run the engine"):
+            context.submit()
+        context.letterboxes[0](image[::-1])
 
 
 @pytest.mark.usefixtures("world")

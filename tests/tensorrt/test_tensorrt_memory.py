@@ -107,6 +107,26 @@ def test_a_run_that_nobody_waited_for_is_waited_for_when_it_is_closed(
     assert not world.live
 
 
+@pytest.mark.parametrize("cuda_graphs", [False, True])
+def test_a_context_is_freed_after_the_run_that_ctrl_c_left(
+    world: World, engine: Path, image: NDArray[np.uint8], cuda_graphs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Detector(engine, cuda_graphs=cuda_graphs) as detector:
+        world.set("delay=20000")
+        with detector.network.lend() as context, monkeypatch.context() as interrupted:
+            context.letterboxes[0](image)
+            start = context._start  # noqa: SLF001
+
+            def start_and_press_ctrl_c() -> None:
+                start()
+                raise KeyboardInterrupt
+
+            interrupted.setattr(context, "_start", start_and_press_ctrl_c)
+            with pytest.raises(KeyboardInterrupt):
+                context.submit()
+    world.check()
+
+
 def test_each_process_has_one_library(world: World) -> None:
     from yoloxfast.tensorrt.library import library
 
