@@ -15,13 +15,15 @@ OFF = "devices=0"
 class World:
     """What lives on this machine, and what was done wrong.
 
-    `refuses` names what TensorRT's double refuses from now on, `built` what it has built.
+    `refuses` names what TensorRT's double refuses from now on, `built` what it has built. `functions` keeps what the
+    driver may still call when an execution context is gone.
     """
 
     def __init__(self, binding: str) -> None:
         self.binding = binding
         self.refuses: set[str] = set()
         self.built: list[str] = []
+        self.functions: list[Any] = []
         self._breaches: list[str] = []
         self._live: dict[int, str] = {}
         self._lock = threading.RLock()

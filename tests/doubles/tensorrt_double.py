@@ -73,7 +73,7 @@ class IExecutionContext(OnnxExecution, Resource):
         self._runs = 0
         self._lock = Lock()
         self._functions: dict[int, Any] = {}
-        """For each stream, what the driver calls when a run's turn comes: as long as this object, as graphs keep it."""
+        """For each stream, what the driver calls when a run's turn comes; it stays, as graphs keep it."""
 
     def set_tensor_address(self, name: str, address: int) -> bool:
         return super().set_tensor_address(name, address) and "address" not in world().refuses
@@ -149,7 +149,9 @@ def _running(execution: IExecutionContext, stream_handle: int) -> Any:
         else:
             alive.execute(stream_handle)
 
-    return driver.HostFunction(run)
+    function = driver.HostFunction(run)
+    machine.functions.append(function)
+    return function
 
 
 def forget_runtime() -> None:

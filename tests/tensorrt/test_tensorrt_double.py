@@ -154,6 +154,13 @@ def record_the_first_run(run: Run) -> None:
     run.execute()
 
 
+def drop_a_busy_context(run: Run) -> None:
+    run.execute()
+    run.execution = None
+    gc.collect()
+    value_of(cuda.cuStreamSynchronize(run.stream))
+
+
 def free_what_a_run_needs(run: Run) -> None:
     run.execute()
     value_of(cuda.cuMemFree(run.memory["out0"]))
@@ -174,6 +181,7 @@ RULES: dict[str, tuple[Callable[[Run], None], str]] = {
     "two streams": (use_a_context_on_two_streams, "one execution context is used on two streams at once"),
     "the engine first": (free_the_engine_first, "an engine is freed before its execution contexts"),
     "a run under way": (free_a_busy_context, "an execution context is freed with a run under way"),
+    "a context that is gone": (drop_a_busy_context, "a run of an execution context that is gone"),
     "the first run recorded": (record_the_first_run, "a run is recorded before the first one"),
     "memory freed before the run": (free_what_a_run_needs, "device memory that is not allocated, or no longer"),
 }
