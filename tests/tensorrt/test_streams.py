@@ -55,6 +55,7 @@ def test_streams_and_batches_from_four_threads(
 def test_runs_are_in_flight_on_streams_of_their_own(
     world: World, engine: Path, images: Images, in_flight: int | None, runs: int
 ) -> None:
+    world.set("delay=20000")  # so that no run ends before the next ones are started
     with Detector(engine) as detector:
         world.forget_log()
         assert len(list(detector.stream(images, in_flight=in_flight))) == len(images)
