@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,6 +92,35 @@ def test_a_gpu_is_opened_once(world: World, engine: Path, toy_model: Path, tmp_p
         with Detector(engine), Detector(tmp_path / "built.engine"):
             pass
     assert world.retained == 1
+
+
+def test_threads_that_open_a_gpu_at_once_share_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from yoloxfast.tensorrt.cuda import Device
+
+    opened = Device._opened  # noqa: SLF001
+
+    def opened_slowly(number: int, binding: Any) -> Device:
+        sleep(0.1)
+        return opened(number, binding)
+
+    monkeypatch.setattr(Device, "_opened", opened_slowly)
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(lambda _: Device.numbered(0, extra="tensorrt"), range(4)))) == 1
+    assert world.retained == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_process_does_not_wait_for_a_thread_that_it_does_not_have() -> None:
+    code = """
+import os, sys
+from yoloxfast.tensorrt.cuda import Device
+with Device._lock:
+    child = os.fork()
+    if child == 0:
+        os._exit(not Device._lock.acquire(blocking=False))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.usefixtures("world")
