@@ -17,7 +17,7 @@ import pytest
 import toy_network
 from golden import assert_same, options_of
 from onnx_engine import engine_of
-from pretend_driver import OUT_OF_MEMORY
+from pretend_driver import LAUNCH_FAILED, OUT_OF_MEMORY
 from spans import most_running
 from specification import expected
 from yoloxfast import Detector, EngineError, MissingDependencyError, ModelError
@@ -157,6 +157,9 @@ def test_a_run_is_done_when_it_was_waited_for(world: World, engine: Path, image:
     with Detector(engine) as detector, detector.network.lend() as context:
         context.letterboxes[0](image)
         context.submit()
+        assert not context.is_done()
+        world.fail("cuStreamQuery", LAUNCH_FAILED, times=1)
+        assert context.is_done(), "a run that failed is over"
         assert not context.is_done()
         context.wait()
         assert context.is_done()

@@ -127,6 +127,13 @@ def test_a_context_is_freed_after_the_run_that_ctrl_c_left(
     world.check()
 
 
+def test_memory_is_freed_although_there_are_views_of_it(world: World, engine: Path) -> None:
+    with Detector(engine) as detector, detector.network.lend() as context:
+        views = [context.images, *context.outputs.values()]
+    assert not world.live
+    assert len(views) == 2
+
+
 def test_each_process_has_one_library(world: World) -> None:
     from yoloxfast.tensorrt.library import library
 
