@@ -23,19 +23,31 @@ def check_image(image: Any, name: str = "image") -> None:
     if not isinstance(image, np.ndarray):
         raise TypeError(f"{name} must be a NumPy array, got {type(image).__name__}: read files with cv2.imread")
     if image.dtype != np.uint8:
-        raise TypeError(f"{name} must be uint8 with values 0..255, got {image.dtype}")
+        remedy = "(image * 255).round().astype(np.uint8) if 1 is white" if image.dtype.kind == "f" else "convert it"
+        raise TypeError(f"{name} must be uint8 with values 0..255, got {image.dtype}: {remedy}")
     expected = f"{name} must be (height, width, 3)"
     if image.ndim == 2:  # noqa: PLR2004
         raise ValueError(f"{expected}, got grey {image.shape}: cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)")
     if image.ndim == 3 and image.shape[2] == 4:  # noqa: PLR2004
         raise ValueError(f"{expected}, got four channels {image.shape}: cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)")
     if image.ndim != 3 or image.shape[2] != 3:  # noqa: PLR2004
-        raise ValueError(f"{expected}, got {image.shape}")
+        raise ValueError(f"{expected}, got {_described(image.shape)}")
     if image.size == 0:
         raise ValueError(f"{name} is empty: {image.shape}")
     height, width, _ = image.shape
     if max(height, width) > MAX_SIDE or height * width > _MAX_PIXELS:
         raise ValueError(f"{name} is too large for OpenCV, 2**20 a side and 2**30 pixels: {image.shape}")
+
+
+def _described(shape: tuple[int, ...]) -> str:
+    match shape:
+        case (_, _, 1):
+            return f"one channel {shape}: np.repeat(image, 3, axis=2)"
+        case (3, _, _):
+            return f"channels first {shape}: image.transpose(1, 2, 0)"
+        case (_, _, _, _):
+            return f"{shape}: pass one image, image[0]"
+    return str(shape)
 
 
 def checked_size(size: Any) -> tuple[int, int]:

@@ -63,7 +63,8 @@ class Detector(Inference):
         Names of the classes, in order or by id. By default what the model's metadata say under "names", else COCO's if
         there are 80 classes, else "class 0" and so on.
     color : {"bgr", "rgb"}, default "bgr"
-        Order of the channels in the images that `detect` gets; the model gets its own order.
+        Order of the channels in the arrays that `detect` gets; of files and PIL images it is known. The model gets its
+        own order.
     legacy : bool, default False
         Whether the model is of YOLOX 0.1.0 or before, which normalised its input (`--legacy` there).
     precision : {"fp32", "fp16", "bf16"}, optional

@@ -9,7 +9,8 @@ import numpy as np
 from yoloxfast.arguments import checked_whole
 from yoloxfast.classes import names_in, resolve_classes
 from yoloxfast.cores import count_cores
-from yoloxfast.network_input import check_colors, check_source, checked_images
+from yoloxfast.media.pixels import pixels_of
+from yoloxfast.network_input import check_are_several, check_colors
 from yoloxfast.pipeline import Pipeline, Run, detect_batches
 from yoloxfast.postprocess import PostProcessor
 from yoloxfast.statistics import Statistics
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
-    from numpy.typing import NDArray
     from typing_extensions import Self
 
     from yoloxfast._core import Options
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from yoloxfast.backends.network import Network
     from yoloxfast.classes import Classes, Names
     from yoloxfast.detections import Detections
+    from yoloxfast.media.pixels import ImageLike
     from yoloxfast.network_input import Color
 
 __all__ = ["Inference"]
@@ -90,7 +91,7 @@ class Inference:
 
     def detect(
         self,
-        image: NDArray[Any],
+        image: ImageLike,
         *,
         score_threshold: float | None = None,
         iou_threshold: float | None = None,
@@ -100,9 +101,12 @@ class Inference:
 
         Parameters
         ----------
-        image : ndarray of uint8, (height, width, 3)
-            BGR, as `cv2.imread` gives it, unless the detector was made for RGB; any size; crops and strided or flipped
-            views will do.
+        image : ndarray of uint8, (height, width, 3) or (height, width); or a path; or a PIL image
+            Of any size. An array is BGR, as `cv2.imread` gives it, unless the detector was made for RGB, or grey; crops
+            and strided, flipped or reversed views will do. A file is read as `yoloxfast detect` reads it, with OpenCV.
+            Files and PIL images have the right colours whatever the detector's `color` is, lose their transparency,
+            and are turned upright as their EXIF says: boxes are in pixels of `PIL.ImageOps.exif_transpose(image)`. PIL
+            images of more than 8 bits (modes I, I;16 and F) are refused.
         score_threshold, iou_threshold, classes : optional
             For this call, instead of the detector's own, which None stands for. `yoloxfast.ALL_CLASSES` are all
             classes.
@@ -116,22 +120,24 @@ class Inference:
         Raises
         ------
         TypeError, ValueError
-            Not such an image, an option out of range, an unknown class.
+            Not such an image, a file that is not an image, an option out of range, an unknown class.
+        OSError, MemoryError, MissingDependencyError
+            The file cannot be read, or does not fit into memory; there is no OpenCV to read it with.
         EngineError
             The runtime failed, or the detector is closed.
         ModelError
             The network gave a score above 1, which YOLOX never does.
         """
         options = self._options_of_call(score_threshold, iou_threshold, classes)
-        check_source(image)
+        pixels = pixels_of(image, self._pipeline.color)
         with Run(self._pipeline, 1) as run:
-            run.write([image])
+            run.write([pixels])
             [found] = run.each(options)
         return found
 
     def detect_batch(
         self,
-        images: Iterable[NDArray[Any]],
+        images: Iterable[ImageLike],
         *,
         score_threshold: float | None = None,
         iou_threshold: float | None = None,
@@ -144,8 +150,9 @@ class Inference:
 
         Parameters
         ----------
-        images : iterable of ndarray of uint8, (height, width, 3)
-            Each as for `detect`; there may be none. All are kept until the end.
+        images : iterable of images
+            Each as for `detect`: arrays, paths, PIL images. There may be none. All are read before the network runs,
+            and kept until the end: `stream` suits many files better.
         score_threshold, iou_threshold, classes : optional
             As for `detect`.
 
@@ -158,17 +165,21 @@ class Inference:
         ------
         TypeError, ValueError
             As for `detect`, for all images before the network runs; or `images` is one image.
+        OSError, MemoryError, MissingDependencyError
+            As for `detect`.
         EngineError, ModelError
             As for `detect`. The message says at which images, counted from 0.
         """
         options = self._options_of_call(score_threshold, iou_threshold, classes)
-        several = checked_images(images)
+        check_are_several(images, "images")
+        color = self._pipeline.color
+        several = [pixels_of(image, color, f"image {number}") for number, image in enumerate(images)]
         pipeline = self._pipeline if len(several) <= self.network.batches.best else self._pipeline_for_streams()
         return detect_batches(pipeline, several, options, threads=self._threads or count_cores())
 
     def stream(
         self,
-        frames: Iterable[NDArray[Any]],
+        frames: Iterable[ImageLike],
         *,
         in_flight: int | None = None,
         score_threshold: float | None = None,
@@ -183,8 +194,8 @@ class Inference:
 
         Parameters
         ----------
-        frames : iterable of ndarray of uint8, (height, width, 3)
-            Each as for `detect`, of any size. One may be overwritten when the next is taken.
+        frames : iterable of images
+            Each as for `detect`: arrays, paths, PIL images. An array may be overwritten when the next is taken.
         in_flight : int, optional
             Most frames that have been taken and whose detections have not been given out. With 1, each comes as soon as
             can be, and before the next frame is taken. By default two for each run that is under way at once and, on a
@@ -202,6 +213,8 @@ class Inference:
         TypeError, ValueError
             `frames` is not an iterable of images; an option out of range. Later, from the iterator: a frame is not an
             image. The message says which, counted from 0; the detections of the frames before have been given out.
+        OSError, MemoryError, MissingDependencyError
+            As for `detect`, in the same way.
         EngineError, ModelError
             As for `detect`. The message says at which frames.
         Exception

@@ -23,7 +23,7 @@ _process = os.getpid()
 _CHANNELS = 3
 _MAX_OVERLAP_WORK = 100_000
 """To find out exactly whether two views overlap can take NumPy minutes; after milliseconds it says that they may."""
-_IMAGE_DIMENSIONS = 3
+_IMAGE_DIMENSIONS = (2, 3)  # grey, colour
 
 __all__ = [
     "NetworkInput",
@@ -154,7 +154,7 @@ def checked_images(images: Any) -> list[NDArray[Any]]:
 
 def check_are_several(images: Any, name: str) -> None:
     """Raise `TypeError` or `ValueError` unless this is an iterable, and not one image."""
-    if isinstance(images, np.ndarray) and images.ndim == _IMAGE_DIMENSIONS:
+    if isinstance(images, np.ndarray) and images.ndim in _IMAGE_DIMENSIONS:
         raise ValueError(f"{name} is one image, {images.shape}, expected several: pass [image]")
     if not isinstance(images, Iterable) or isinstance(images, (str, bytes)):
         raise TypeError(f"{name} must be several images, got {type(images).__name__}")

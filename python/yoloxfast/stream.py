@@ -14,18 +14,19 @@ from weakref import WeakSet
 
 from yoloxfast.arguments import checked_whole
 from yoloxfast.errors import EngineError
-from yoloxfast.network_input import check_are_several, check_source
+from yoloxfast.media.pixels import pixels_of
+from yoloxfast.network_input import check_are_several
 from yoloxfast.pipeline import Run, Runs, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
-    from numpy.typing import NDArray
     from typing_extensions import Self
 
     from yoloxfast._core import Options
     from yoloxfast.detections import Detections
+    from yoloxfast.media.pixels import ImageLike
     from yoloxfast.pipeline import Pipeline
 
 __all__ = ["Stream"]
@@ -51,7 +52,7 @@ class Stream(Iterator["Detections"]):
     """
 
     def __init__(
-        self, pipeline: Pipeline, frames: Iterable[NDArray[Any]], options: Options, *, in_flight: int | None
+        self, pipeline: Pipeline, frames: Iterable[ImageLike], options: Options, *, in_flight: int | None
     ) -> None:
         check_are_several(frames, "frames")
         network, backend = pipeline.network, pipeline.network.backend
@@ -63,7 +64,7 @@ class Stream(Iterator["Detections"]):
         share_of_run = max(network.batches.least, self.in_flight // at_once)
         self._places = min(images, share_of_run, self.in_flight)
         self._pipeline, self._options = pipeline, options
-        self._frames: Iterator[NDArray[Any]] | None = iter(frames)
+        self._frames: Iterator[ImageLike] | None = iter(frames)
         self._taken = self._given = 0
         self._runs = Runs()
         self._found: deque[Detections] = deque()
@@ -174,16 +175,16 @@ class Stream(Iterator["Detections"]):
             self._taken += 1
             self._add(frame, number)
 
-    def _add(self, frame: NDArray[Any], number: int) -> None:
+    def _add(self, frame: ImageLike, number: int) -> None:
         try:
-            check_source(frame, f"frame {number}")
-        except (TypeError, ValueError) as error:
+            pixels = pixels_of(frame, self._pipeline.color, f"frame {number}")
+        except Exception as error:  # noqa: BLE001  # it is raised when its turn comes
             self._end(error.with_traceback(None))
             return
         try:
             if not self._runs or self._runs[-1].is_submitted:
                 self._runs.append(Run(self._pipeline, self._places))
-            self._runs[-1].write([frame])
+            self._runs[-1].write([pixels])
         except Exception as error:  # noqa: BLE001  # as above
             self._end(numbered(error, "frame", number, since=self._since))
         else:

@@ -29,11 +29,12 @@ pytestmark = pytest.mark.usefixtures("_no_thread_is_left")
     [
         (None, TypeError, "frame {} is None: cv2.imread returns None for a file that it cannot read"),
         (np.zeros((4, 4, 3)), TypeError, "frame {} must be uint8 with values 0..255, got float64"),
-        (np.zeros((4, 4), np.uint8), ValueError, r"frame {} must be \(height, width, 3\), got grey \(4, 4\)"),
-        (np.zeros((4, 4, 3), np.uint8)[..., ::-1], ValueError, "frame {} is a view that reverses its channels"),
-        ("frame.jpg", TypeError, "frame {} must be a NumPy array, got str"),
+        (np.zeros((4, 4, 1), np.uint8), ValueError, r"frame {} must be \(height, width, 3\), got one channel"),
+        ("missing.jpg", FileNotFoundError, "frame {} cannot be read: No such file or directory: 'missing.jpg'"),
+        (__file__, ValueError, "frame {} is '.*py': not an image that OpenCV can read"),
+        (5, TypeError, "frame {} must be a path, a PIL image or a NumPy array, got int"),
     ],
-    ids=["None", "float64", "grey", "reversed", "str"],
+    ids=["None", "float64", "one channel", "no file", "text", "int"],
 )
 def test_a_frame_that_is_no_image_is_named_after_the_results_before_it(
     detector: Detector, images: Images, place: int, frame: Any, error: type[Exception], message: str

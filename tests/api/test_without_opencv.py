@@ -47,6 +47,9 @@ SAY_SO = {
 
 CALLS = {
     "read_image": "from yoloxfast.media.images import read_image; read_image('photo.png')",
+    "detect": "detector.detect('photo.png')",
+    "detect_batch": "detector.detect_batch(['photo.png'])",
+    "stream": "list(detector.stream(['photo.png']))",
     "write_image": "from yoloxfast.media.images import write_image; write_image('photo.png', image)",
     "draw": "detector.detect(image).draw(image)",
     "reference": "yoloxfast.reference",
