@@ -50,14 +50,14 @@ def _described(shape: tuple[int, ...]) -> str:
     return str(shape)
 
 
-def checked_size(size: Any) -> tuple[int, int]:
-    """Return `size` as two ints if it is a height and a width in pixels, else raise `TypeError` or `ValueError`."""
+def checked_size(size: Any, name: str = "size") -> tuple[int, int]:
+    """Return a size as two ints if it is a height and a width in pixels, else raise `TypeError` or `ValueError`."""
     try:
         sides = tuple(operator.index(side) for side in islice(size, 3))  # it may never end
     except TypeError:
-        raise TypeError(f"size must be (height, width) in whole pixels, got {size!r}") from None
+        raise TypeError(f"{name} must be (height, width) in whole pixels, got {size!r}") from None
     if len(sides) != 2 or min(sides) < 1:  # noqa: PLR2004
-        raise ValueError(f"size must be (height, width) in pixels, both at least 1, got {size!r}")
+        raise ValueError(f"{name} must be (height, width) in pixels, both at least 1, got {size!r}")
     height, width = sides
     return height, width
 

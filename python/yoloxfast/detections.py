@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from yoloxfast.arguments import checked_size
 from yoloxfast.classes import COCO_CATEGORY_IDS, COCO_NAMES
 from yoloxfast.errors import missing
 
@@ -47,7 +48,7 @@ class Detection:
 class Detections:
     """What was found in one image, best score first: parallel arrays, of length 0 if nothing was found.
 
-    Boxes may reach beyond the image: they are what the network says, not clipped.
+    Boxes may reach beyond the image: they are what the network says, as in YOLOX's evaluator; `clip` clips them.
 
     Iteration gives a `Detection` each. An integer index gives one `Detection`; a slice, a boolean mask or an array of
     integers gives the `Detections` selected, in that order.
@@ -145,6 +146,30 @@ class Detections:
     def _detection(self, index: int) -> Detection:
         class_id = int(self.class_ids[index])
         return Detection(self.xyxy[index], float(self.scores[index]), class_id, self.names[class_id])
+
+    def clip(self, shape: Sequence[int]) -> Detections:
+        """Return the same with boxes clipped to an image: before crops, or where other code expects boxes inside it.
+
+        A box outside the image stays, so that numbers still fit: it lies on the edge, with a width or height of 0.
+
+        Parameters
+        ----------
+        shape : (height, width) or (height, width, channels)
+            Of the image: `image.shape`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Not such a shape.
+
+        Examples
+        --------
+        >>> found = detector.detect(image).clip(image.shape)
+        >>> inside = found[(found.xyxy[:, 2:] > found.xyxy[:, :2]).all(axis=1)]
+        """
+        height, width = checked_size(shape[:2] if isinstance(shape, (list, tuple)) else shape, "shape")
+        clipped = np.clip(self.xyxy, 0, (width, height) * 2).astype(self.xyxy.dtype)
+        return unchecked(clipped, self.scores, self.class_ids, self.names)
 
     def draw(self, image: NDArray[Any]) -> NDArray[np.uint8]:
         """Draw the boxes with names and scores on a copy of the image.
