@@ -43,7 +43,8 @@ class Detector(Inference):
         An `.onnx` file as YOLOX's `export_onnx.py` writes it; a TensorRT engine built from one (`.engine`, `.plan`,
         `.trt`), which is a program, so load only what you trust; OpenVINO's `.xml`; the name of an official model
         ("yolox-nano", "-tiny", "-s", "-l", "-x"), which is downloaded once and verified; or "demo", a small network of
-        shapes that comes with the package (see `yoloxfast.demo`).
+        shapes that comes with the package (see `yoloxfast.demo`). YOLOX's own spelling, "yolox_s", will do where no
+        file has that name; a name with a suffix, "yolox_s.onnx", is always a file.
     backend : str, optional
         Name of the runtime: "onnxruntime", "openvino", "tensorrt" or "tensorrt-rtx". By default the one that fits the
         file: for `.onnx` ONNX Runtime, for engines the one that built them. With a TensorRT for an `.onnx` file, the

@@ -22,9 +22,11 @@ __all__ = [
     "ModelFile",
     "OfficialModel",
     "PinnedModel",
+    "checked_name",
     "checked_path",
     "download",
     "find_model",
+    "official_name",
     "read_model",
     "sha256_of",
 ]
@@ -66,6 +68,9 @@ OFFICIAL_MODELS = {
     ),
 }
 
+_UNVERIFIED = {"yolox-m": "yolox_m.onnx", "yolox-darknet": "yolox_darknet.onnx"}
+"""Files of the same release whose SHA-256 is not known."""
+
 
 def find_model(model: str | os.PathLike[str]) -> Path:
     """Return the file of a model: the path itself, the demo network's for "demo", or an official model's.
@@ -87,19 +92,49 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     path = checked_path(model)
     if model == DEMO_NAME:
         return DEMO_MODEL
-    if isinstance(model, str) and model in OFFICIAL_MODELS:
-        return download(model)
+    if name := official_name(model):
+        return download(name)
     try:
         with _refusing(path):
             check_file(path, MODEL_BYTES)
     except FileNotFoundError:
-        hint = (
-            ""
-            if path.suffix or not isinstance(model, str)
-            else f"; models with names are demo, {', '.join(OFFICIAL_MODELS)}"
-        )
-        raise FileNotFoundError(f"no model file {path}{hint}") from None
+        hint = _hint(model) if isinstance(model, str) else ""
+        raise FileNotFoundError("; ".join(filter(None, (f"no model file {path}", hint)))) from None
     return path
+
+
+def official_name(model: object) -> str | None:
+    """Return the name of the official model that is meant, None if a file is.
+
+    YOLOX's own spelling, "yolox_s", means a file of that name where there is one. A name with a suffix, "yolox_s.onnx",
+    always means a file: a mistyped folder must not give the official model in place of one's own.
+    """
+    if not isinstance(model, str) or _dashed(model) not in OFFICIAL_MODELS:
+        return None
+    return _dashed(model) if model in OFFICIAL_MODELS or not Path(model).is_file() else None
+
+
+def checked_name(name: str) -> str:
+    """Return the name of an official model, which may be in YOLOX's own spelling, else raise `ValueError`."""
+    if _dashed(name) in OFFICIAL_MODELS:
+        return _dashed(name)
+    if _dashed(name) in _UNVERIFIED:
+        raise ValueError(f"{name}: {_hint(name)}")
+    raise ValueError(f"unknown model {name!r}, expected one of {', '.join(OFFICIAL_MODELS)}")
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _hint(model: str) -> str:
+    """Say what would do instead of a file that is not there, if anything is known."""
+    name = _dashed(model.removesuffix(".onnx"))
+    if file := _UNVERIFIED.get(name):
+        return f"the SHA-256 of {file} is not known, so download {BASE_URL}/{file} yourself and pass its path"
+    if name in OFFICIAL_MODELS:
+        return f"the official model is named {name}"
+    return "" if Path(model).suffix else f"models with names are demo, {', '.join(OFFICIAL_MODELS)}"
 
 
 def checked_path(model: Any) -> Path:
@@ -123,7 +158,7 @@ def download(name: str) -> Path:
     Raises
     ------
     ValueError
-        No official model has that name.
+        No official model has that name, or its SHA-256 is not known.
     ModelError
         The file is not the official one (its SHA-256 differs).
     ConnectionError
@@ -131,9 +166,7 @@ def download(name: str) -> Path:
     MissingDependencyError
         pooch or tqdm is not installed.
     """
-    if name not in OFFICIAL_MODELS:
-        raise ValueError(f"unknown model {name!r}, expected one of {', '.join(OFFICIAL_MODELS)}")
-    model = OFFICIAL_MODELS[name]
+    model = OFFICIAL_MODELS[checked_name(name)]
     folder = os.environ.get(MODELS_VARIABLE)
     if folder and (path := Path(folder, model.file)).is_file():
         _check_hash(path, model)
@@ -175,7 +208,7 @@ class ModelFile:
     """The file of a model that is open, in whatever way it was named."""
 
     def __init__(self, model: str | os.PathLike[str], path: Path) -> None:
-        self._name = model if isinstance(model, str) and model in (DEMO_NAME, *OFFICIAL_MODELS) else None
+        self._name = DEMO_NAME if model == DEMO_NAME else official_name(model)
         self._path = path.absolute()
         self._stamp = _stamp_of(path)
 

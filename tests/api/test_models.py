@@ -1,22 +1,25 @@
 from __future__ import annotations
 
+import hashlib
+import pickle
 import re
 import sys
 from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from toy_release import names_in, toy_release
 from yoloxfast import Detector, MissingDependencyError, ModelError, models
+from yoloxfast.cli import main
 from yoloxfast.errors import how_to_install
-from yoloxfast.models import download, find_model
+from yoloxfast.models import OfficialModel, download, find_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 class Release:
@@ -129,10 +132,73 @@ def test_a_server_out_of_reach_says_what_to_do(release: Release, monkeypatch: py
 def test_an_unknown_name_lists_the_known() -> None:
     with pytest.raises(ValueError, match=r"unknown model 'yolox-xxl', expected one of yolox-nano, .*yolox-x"):
         download("yolox-xxl")
-    with pytest.raises(FileNotFoundError, match="no model file yolox-m; models with names are demo, yolox-nano, "):
-        Detector("yolox-m")
+    with pytest.raises(FileNotFoundError, match="no model file yolox-xxl; models with names are demo, yolox-nano, "):
+        Detector("yolox-xxl")
     with pytest.raises(ValueError, match="name is empty"):
         Detector("")
+
+
+@pytest.mark.parametrize(("name", "file"), [("yolox-m", "yolox_m.onnx"), ("yolox_darknet", "yolox_darknet.onnx")])
+def test_a_model_that_cannot_be_verified_is_not_downloaded(
+    name: str, file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reason = f"the SHA-256 of {file} is not known, so download https://github.com/.*/{file} yourself and pass its path"
+    for model in (name, file):
+        with pytest.raises(FileNotFoundError, match=f"no model file {model}; {reason}"):
+            Detector(model)
+    with pytest.raises(ValueError, match=f"{name}: {reason}"):
+        download(name)
+    with pytest.raises(SystemExit):
+        main(["download", name])
+    assert re.search(f"argument NAME: {name}: {reason}", capsys.readouterr().err)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_yoloxs_own_names_mean_the_same_models(
+    toy_model: Path, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = toy_model.read_bytes()
+    toy = OfficialModel("yolox_toy.onnx", len(content), hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(models, "OFFICIAL_MODELS", {"yolox-toy": toy})
+    monkeypatch.setenv(models.MODELS_VARIABLE, str(here / "models"))
+    official = here / "models/yolox_toy.onnx"
+    official.parent.mkdir()
+    official.write_bytes(content)
+    (here / "yolox_toy").mkdir()  # what YOLOX calls the folder of a training
+    assert find_model("yolox_toy") == find_model("yolox-toy") == download("yolox_toy") == official
+    assert main(["download", "yolox_toy"]) == 0
+    assert capsys.readouterr().out == f"{official}\n"
+    with Detector("yolox_toy") as detector:
+        again = pickle.loads(pickle.dumps(detector))
+        assert (again.num_classes, again.network.path) == (3, official)
+        again.close()
+
+
+def test_a_file_comes_before_yoloxs_own_name(toy_model: Path, here: Path) -> None:
+    (here / "yolox_s").write_bytes(toy_model.read_bytes())
+    assert find_model("yolox_s") == Path("yolox_s")
+    with Detector("yolox_s", backend="onnxruntime") as detector:
+        assert detector.num_classes == 3
+        assert pickle.loads(pickle.dumps(detector)).network.path == here / "yolox_s"
+
+
+def test_a_name_with_a_suffix_is_a_file(toy_model: Path, here: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"^no model file yolox_s\.onnx; the official model is named yolox-s$"):
+        Detector("yolox_s.onnx")
+    (here / "yolox_s.onnx").write_bytes(toy_model.read_bytes())
+    assert find_model("yolox_s.onnx") == Path("yolox_s.onnx")
+    with pytest.raises(FileNotFoundError, match=r"^no model file elsewhere/yolox_s\.onnx$"):
+        Detector("elsewhere/yolox_s.onnx")
+    with pytest.raises(FileNotFoundError, match=r"^no model file yolox_s\.engine$"):
+        find_model("yolox_s.engine")
 
 
 def test_a_cache_that_cannot_be_written_is_named(release: Release, tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def test_bad_options_and_models_are_one_line_and_status_2(
     assert_fails(capsys, "detect", toy_model, photos / "*.gif", message="no file matches")
     (tmp_path / "nothing").mkdir()
     assert_fails(capsys, "detect", toy_model, tmp_path / "nothing", message="no images in folder")
-    assert_fails(capsys, "download", "yolox-xxl", message="invalid choice: 'yolox-xxl'")
+    assert_fails(capsys, "download", "yolox-xxl", message="unknown model 'yolox-xxl', expected one of yolox-nano")
 
 
 def test_a_bad_model_leaves_earlier_results_alone(photos: Path, tmp_path: Path) -> None:

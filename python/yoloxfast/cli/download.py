@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
 
 from yoloxfast.cli.output import check_output, say
-from yoloxfast.models import MODELS_VARIABLE, OFFICIAL_MODELS, download
-
-if TYPE_CHECKING:
-    import argparse
+from yoloxfast.models import MODELS_VARIABLE, OFFICIAL_MODELS, checked_name, download
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,9 +16,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Download official models (YOLOX release 0.1.1rc0, Apache-2.0), verify them and print where they"
         f" lie. A folder named in the environment variable {MODELS_VARIABLE} is searched first.",
     )
-    parser.add_argument(
-        "names", metavar="NAME", nargs="+", choices=tuple(OFFICIAL_MODELS), help=f"{', '.join(OFFICIAL_MODELS)}"
-    )
+    parser.add_argument("names", metavar="NAME", nargs="+", type=_name, help=", ".join(OFFICIAL_MODELS))
     parser.set_defaults(run=run)
 
 
@@ -31,3 +26,10 @@ def run(options: argparse.Namespace) -> int:
     for name in options.names:
         say(str(download(name)))
     return 0
+
+
+def _name(text: str) -> str:
+    try:
+        return checked_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

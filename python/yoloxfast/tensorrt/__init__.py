@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yoloxfast.errors import ModelError
-from yoloxfast.models import OFFICIAL_MODELS, find_model
+from yoloxfast.models import find_model, official_name
 from yoloxfast.tensorrt.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ def build_engine(
         raise ValueError(f"device is {device!r}, but TensorRT-RTX builds for all GPUs: leave it at 0")
     from yoloxfast.tensorrt.building import EngineBuilder
 
-    is_downloaded = isinstance(model, str) and model in OFFICIAL_MODELS
-    path = None if is_downloaded else find_model(model)
+    path = None if official_name(model) else find_model(model)
     builder = EngineBuilder(runtime, device)  # what it needs is found out before anything is downloaded
     path = path or find_model(model)
     if path.suffix.lower() != ".onnx":
