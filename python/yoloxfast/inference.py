@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from yoloxfast.backends.network import Network
     from yoloxfast.classes import Classes, Names
     from yoloxfast.detections import Detections
+    from yoloxfast.forms import Semantics
     from yoloxfast.media.pixels import ImageLike
     from yoloxfast.network_input import Color
 
@@ -42,7 +43,7 @@ class Inference:
     ----------
     network : Network
         Closed with this.
-    names, color, legacy, threads
+    names, semantics, color, legacy, threads
         As for `Detector`.
     **options
         Those of `PostProcessor.options`, for calls that do not say otherwise.
@@ -68,6 +69,7 @@ class Inference:
         network: Network,
         *,
         names: Names | None = None,
+        semantics: Semantics = "eval",
         color: Color = "bgr",
         legacy: bool = False,
         threads: int | None = None,
@@ -81,7 +83,7 @@ class Inference:
         check_colors(color, network.input.dtype, legacy=legacy)
         if names is None:
             names = names_in(self.backend.metadata, head.num_classes)
-        self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names)
+        self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names, semantics=semantics)
         self.names = self._post.names
         self.statistics = Statistics()
         self._pipeline = Pipeline(network, self._post, self.statistics, color, legacy)

@@ -36,4 +36,4 @@ def expected(
     _, scale = reference.letterbox(image, size, out=tensor, color=color, legacy=legacy)
     (raw,) = session.run(None, {network_input.name: np.stack([tensor] * (batch if isinstance(batch, int) else 1))})
     strides = (8, 16, 32) if raw.shape[1] % 21 == 0 else (8, 16, 32, 64)
-    return reference.postprocess(raw[0], size, strides, scale=scale, **options)
+    return reference.postprocess(raw[0], size, strides, scale=scale, image_size=image.shape[:2], **options)
