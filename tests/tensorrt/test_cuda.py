@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,18 @@ def test_a_device_that_is_not_a_number_is_said(engine: Path, device: Any) -> Non
 def test_without_a_gpu_it_says_so(world: World, engine: Path) -> None:
     world.set("devices=0")
     with pytest.raises(EngineError, match=r"no NVIDIA GPU can be used: .*no CUDA-capable device is detected"):
+        Detector(engine)
+
+
+def test_a_driver_that_counts_no_gpu_is_said(world: World, engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CUDA's documentation allows a count of 0; drivers return an error instead, as in the test above."""
+    binding = import_module(f"yoloxfast.tensorrt.{world.binding.replace('-', '_')}")
+    monkeypatch.setattr(binding, "device_count", lambda: 0)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with pytest.raises(EngineError, match=r"^no NVIDIA GPU can be used: the driver finds none$"):
+        Detector(engine)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with pytest.raises(EngineError, match=r"the driver finds none; CUDA_VISIBLE_DEVICES is '0'$"):
         Detector(engine)
 
 
