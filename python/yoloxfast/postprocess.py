@@ -46,7 +46,7 @@ class PostProcessor:
     Raises
     ------
     TypeError
-        Not whole numbers, or names that are no strings.
+        Not whole numbers, or names that are not strings.
     ValueError
         A size, stride or number of classes that no model has, or not one name per class.
 

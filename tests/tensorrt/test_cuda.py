@@ -122,7 +122,7 @@ def test_threads_that_open_a_gpu_at_once_share_it(world: World, monkeypatch: pyt
     assert world.retained == 1
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_forked_process_does_not_wait_for_a_thread_that_it_does_not_have() -> None:
     code = """
 import os, sys

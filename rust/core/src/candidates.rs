@@ -55,7 +55,7 @@ pub(crate) struct Filter<'a> {
     pub(crate) score_threshold: f32,
     /// Network pixels per image pixel.
     pub(crate) scale: f32,
-    /// For each class whether it is wanted; all are if there is none.
+    /// For each class whether it is wanted; `None` for all.
     pub(crate) wanted: Option<&'a [bool]>,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct Filter<'a> {
 pub(crate) struct Candidates {
     /// `x1, y1, x2, y2` in network pixels.
     pub(crate) boxes: Vec<[f32; 4]>,
-    /// NaN for a box that is not finite in image pixels: it is no candidate.
+    /// NaN for a box that is not finite in image pixels: it is not a candidate.
     pub(crate) scores: Vec<f32>,
     pub(crate) class_ids: Vec<u32>,
     anchors: Vec<Anchor>,

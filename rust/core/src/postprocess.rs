@@ -55,7 +55,7 @@ impl PostProcessor {
         decode(self.level, raw, self.grid.anchors())
     }
 
-    /// Finds the detections of one image. Rows with a number that is not finite are no detections.
+    /// Finds the detections of one image. A row with a number that is not finite is not a detection.
     ///
     /// `scale` is network pixels per image pixel, as the letterbox returned it.
     ///

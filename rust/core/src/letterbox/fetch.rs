@@ -41,7 +41,7 @@ pub(super) struct Ahead<'a> {
 }
 
 impl<'a> Ahead<'a> {
-    /// In so many steps.
+    /// Prepares to fetch both rows in `steps` calls of `fetch`.
     pub(super) fn new(rows: [&'a [u8]; 2], steps: usize) -> Self {
         let len = rows.map(<[u8]>::len).into_iter().fold(0, usize::max);
         Self { rows, step: len.div_ceil(steps.max(1)), due: 0, fetched: 0 }

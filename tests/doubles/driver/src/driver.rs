@@ -276,7 +276,7 @@ impl<T> Table<T> {
         }
     }
 
-    /// Take it out, as its end; it should be that of the current context.
+    /// Remove what is freed or destroyed; it is a breach if it was made in another context.
     pub(crate) fn take(&mut self, handle: Handle, context: Handle, report: &mut Report) -> Result<T, Code> {
         let (owner, thing) = self.live.remove(&handle).ok_or_else(|| unknown(self.what, self.unknown, report))?;
         if owner != context {
