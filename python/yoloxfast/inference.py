@@ -124,7 +124,7 @@ class Inference:
         TypeError, ValueError
             Not such an image, a file that is not an image, an option out of range, an unknown class.
         OSError, MemoryError, MissingDependencyError
-            The file cannot be read, or does not fit into memory; there is no OpenCV to read it with.
+            The file cannot be read, or does not fit into memory; OpenCV, which reads it, is not installed.
         EngineError
             The runtime failed, or the detector is closed.
         ModelError

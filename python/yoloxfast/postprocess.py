@@ -62,7 +62,7 @@ class PostProcessor:
     Raises
     ------
     TypeError
-        Not whole numbers, or names that are no strings.
+        Not whole numbers, or names that are not strings.
     ValueError
         A size, stride or number of classes that no model has, or not one name per class; unknown semantics or layout.
 
@@ -191,8 +191,8 @@ class PostProcessor:
         """Find the detections of one image, as a program of YOLOX does: by default its evaluator.
 
         An anchor is a candidate if objectness times its best class score is at least the score threshold. Candidates
-        that overlap a better one of the same class with an IoU above the IoU threshold are suppressed; other semantics
-        do otherwise. An anchor with a value that is not finite is not a candidate. Equal scores: the lower anchor first.
+        that overlap a better one of the same class with an IoU above the threshold are suppressed; other semantics do
+        otherwise. An anchor with a value that is not finite is not a candidate. Equal scores: the lower anchor first.
 
         Parameters
         ----------

@@ -73,7 +73,7 @@ pub enum Error {
         strides: Vec<usize>,
     },
 
-    /// An objectness or class score that is no probability.
+    /// An objectness or class score that is not a probability.
     #[error("anchor {anchor} has a score of {score}, YOLOX scores lie in 0..1: the network must end in a sigmoid")]
     ScoreAboveLimit {
         /// Row of the raw output.

@@ -20,7 +20,7 @@ pub struct Options {
     pub(crate) score_threshold: f32,
     pub(crate) iou_threshold: f32,
     pub(crate) class_agnostic: bool,
-    /// For each class whether it is wanted; all are if there is none.
+    /// For each class whether it is wanted; `None` for all.
     pub(crate) wanted: Option<Vec<bool>>,
     pub(crate) max_detections: Option<usize>,
 }
@@ -92,7 +92,7 @@ impl Options {
         Self { wanted: None, ..self }
     }
 
-    /// Sets how many of the best are kept at most; all are if there is none.
+    /// Sets how many of the best are kept at most; `None` keeps all.
     ///
     /// # Errors
     /// A limit of 0.

@@ -81,7 +81,7 @@ impl PostProcessor {
         decode(self.level, raw, self.grid.anchors())
     }
 
-    /// Finds the detections of one image. Rows with a number that is not finite are no detections.
+    /// Finds the detections of one image. A row with a number that is not finite is not a detection.
     ///
     /// # Errors
     /// A raw output with another number of anchors or columns than the model has, with scores above

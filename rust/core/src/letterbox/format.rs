@@ -88,7 +88,7 @@ pub struct Format<T> {
 #[derive(Clone, Debug)]
 enum Layout<T> {
     Planes,
-    /// Planes of other numbers: for each plane that of each byte.
+    /// Planes of other numbers: for each plane, the number that stands for each byte.
     Tables(Box<[[T; 256]; CHANNELS]>),
     Interleaved,
 }
@@ -122,7 +122,8 @@ impl<T> Format<T> {
 
 impl<T: Float> Format<T> {
     /// Planes normalised as the weights of YOLOX 0.1.0 and before want them (`yolox/data/data_augment.py`,
-    /// `ValTransform` with `legacy`), in the order of red, green and blue: that of the image's channels, or `reversed`.
+    /// `ValTransform` with `legacy`), in the order red, green, blue; the image's channels are in that order
+    /// or `reversed`.
     #[must_use]
     pub fn legacy(reversed: bool) -> Self {
         let tables = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)]

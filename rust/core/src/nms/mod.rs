@@ -27,7 +27,7 @@ use kept::{Kept, Measure, Pixels, Plain, Threshold};
 
 pub(crate) type Box4 = [f32; 4];
 
-/// A box is compared with all boxes of its class that were kept, until there are so many; then with those near.
+/// A box is compared with all kept boxes of its class while they are fewer than this; then only with those near.
 const MANY: usize = if cfg!(fuzzing) { 8 } else { 768 };
 
 static WORKSPACES: Pool<Workspace> = Pool::new();
