@@ -12,7 +12,7 @@ import pytest
 import toy_network
 from converted import session_of
 from finished_forms import Limits, efficient_nms, mmdeploy, suppressed_rows
-from forms import AMBIGUOUS, FORMS, LOOKALIKES
+from forms import AMBIGUOUS, BOX_FORMS, DYNAMIC_FORMS, FORMS, LOOKALIKES, ROW_FORMS
 from tail import copied, levels
 from yoloxfast import reference
 from yoloxfast.demo import draw_scene
@@ -243,6 +243,17 @@ def test_corners_scores_and_labels_are_those_of_every_row() -> None:
     np.testing.assert_array_equal(found[0, :, 5], raw[0, :, 5:].argmax(axis=1))
 
 
+def test_raw_rows_of_rounded_corners_decode_to_these() -> None:
+    form, image = FORMS["corners, score, label, float16"], scenes()[:1]
+    (rounded,), (twin,) = (run(edit(demo()), image).values() for edit in (form.edit, form.twin))
+    boxes = reference.decode(twin[0], SIZE)
+    corners = np.column_stack([boxes[:, :2] - boxes[:, 2:4] / 2, boxes[:, :2] + boxes[:, 2:4] / 2])
+    np.testing.assert_allclose(corners, rounded[0, :, :4], rtol=0, atol=1e-3)
+    np.testing.assert_array_equal(twin[0, :, 4], rounded[0, :, 4])
+    np.testing.assert_array_equal(twin[0, :, 5:].argmax(axis=1), rounded[0, :, 5])
+    assert (np.sort(twin[0, :, 5:], axis=1)[:, -2:] == (0, 1)).all()
+
+
 def test_rows_of_stride_8_are_cut_off_or_silent() -> None:
     form, image = FORMS["strides 16, 32"], scenes()[:1]
     (raw,) = run(demo(), image).values()
@@ -260,18 +271,24 @@ def test_rows_of_further_levels_are_zeros() -> None:
         assert (found[:, more] == 0).all()
 
 
-@pytest.mark.parametrize("name", [name for name in FORMS if name.endswith(", float16")])
+@pytest.mark.parametrize("name", [*ROW_FORMS, *BOX_FORMS])
 def test_outputs_in_float16_are_rounded(name: str) -> None:
-    image = scenes()[:1]
-    full = run(FORMS[name.removesuffix(", float16")].edit(demo()), image)
-    half, rounded = run(FORMS[name].edit(demo()), image), run(FORMS[name].twin(demo()), image)
-    assert list(half) == list(rounded) == list(full)
+    form, image = FORMS[f"{name}, float16"], scenes()[:1]
+    full, half = run(FORMS[name].edit(demo()), image), run(form.edit(demo()), image)
+    assert list(half) == list(full)
     for output, values in full.items():
         if values.dtype == np.float32:
             assert half[output].dtype == np.float16
-            assert rounded[output].dtype == np.float32
-            np.testing.assert_array_equal(half[output], values.astype(np.float16))
-        np.testing.assert_array_equal(half[output], rounded[output])
+        np.testing.assert_array_equal(half[output], values.astype(half[output].dtype))
+    if name in UNDO:
+        (twin,) = run(form.twin(demo()), image).values()
+        found = UNDO[name]([output.astype(np.float32) for output in half.values()])
+        np.testing.assert_allclose(found, twin, rtol=0, atol=2e-5)
+        assert twin.dtype == np.float32
+
+
+def test_every_form_of_rows_is_undone() -> None:
+    assert set(UNDO) == {*ROW_FORMS, *DYNAMIC_FORMS} - {"strides 16, 32"}
 
 
 @pytest.mark.parametrize("size", [(256, 256), (96, 64), (160, 320)])

@@ -39,11 +39,15 @@ class _Boxes:
         best, self.labels = tail.nodes("TopK", tail.take(tail.rows, 5, tail.columns), np.array([1]), outputs=2, axis=2)
         self.scores = tail.node("Mul", tail.take(tail.rows, 4, 5), best)
 
+    def is_best(self) -> str:
+        """Append 1 for the best class of each anchor, 0 for others: (batch, anchors, classes)."""
+        is_best = self._tail.node("Equal", self.labels, np.arange(self._tail.columns - 5)[None, None])
+        return self._tail.node("Cast", is_best, to=TensorProto.FLOAT)
+
     def kept(self, limits: Limits) -> str:
         """Append the suppression; return what it keeps, (N, 3) int64: image, class, anchor."""
         tail = self._tail
-        is_best = tail.node("Equal", self.labels, np.arange(tail.columns - 5)[None, None])
-        scores = tail.node("Mul", self.scores, tail.node("Cast", is_best, to=TensorProto.FLOAT))
+        scores = tail.node("Mul", self.scores, self.is_best())
         return tail.node(
             "NonMaxSuppression",
             self.corners,
@@ -80,6 +84,19 @@ def corners_and_labels(model: onnx.ModelProto) -> onnx.ModelProto:
     labels = tail.node("Cast", boxes.labels, to=TensorProto.FLOAT)
     joined = tail.node("Concat", boxes.corners, boxes.scores, labels, axis=2)
     tail.give(joined, [tail.batch, tail.anchors, 6])
+    return tail.model
+
+
+def raw_rows_of_rounded_corners(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Give raw rows that detect what `corners_and_labels` does in float16, where scores become equal: its twin."""
+    tail = Tail(model)
+    boxes = _Boxes(tail)
+    joined = tail.node("Concat", boxes.corners, boxes.scores, axis=2)
+    rounded = tail.node("Cast", tail.node("Cast", joined, to=TensorProto.FLOAT16), to=TensorProto.FLOAT)
+    low, high = tail.take(rounded, 0, 2), tail.take(rounded, 2, 4)
+    centres = tail.node("Mul", tail.node("Add", low, high), np.array(0.5, np.float32))
+    encoded = tail.encode(centres, tail.node("Sub", high, low))
+    tail.give(tail.node("Concat", *encoded, tail.take(rounded, 4, 5), boxes.is_best(), axis=2), tail.shape)
     return tail.model
 
 

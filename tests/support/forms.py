@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 import row_forms
-from finished_forms import corners_and_labels, efficient_nms, mmdeploy, suppressed_rows
+from finished_forms import corners_and_labels, efficient_nms, mmdeploy, raw_rows_of_rounded_corners, suppressed_rows
 from layout_forms import channels_first, half_outputs, maps, nine_maps, rounded_outputs
-from row_forms import decoded, logits, more_levels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,70 +28,117 @@ def chain(*edits: Edit) -> Edit:
 
 
 @dataclass(frozen=True)
+class Values:
+    """What the columns of rows hold, and how to get the raw columns back."""
+
+    make: Edit
+    undo: Edit
+
+
+RAW = Values(rows, rows)
+DECODED = Values(row_forms.decoded, row_forms.encoded)
+LOGITS = Values(row_forms.logits, row_forms.with_sigmoid)
+
+
+@dataclass(frozen=True)
 class Form:
     """A form, and where to find the detections that it must give.
 
     Attributes
     ----------
-    edit : callable
-        Makes it.
+    layout : callable
+        What comes of the rows.
+    values : Values
+        What is in the rows.
     twin : callable
-        Makes a network of a simpler form that detects the same; by default the one that it was made from does.
+        Makes a network of raw rows in float32 that detects the same; by default the one that the form is made from.
     needs : tuple of str
         What no reader can know from the file, so that the user must say it: options of `Detector`.
+    pixels, score : float
+        How far detections may be from the twin's, in pixels of the input and in score.
     """
 
-    edit: Edit
+    layout: Edit
+    values: Values = RAW
     twin: Edit = rows
     needs: tuple[str, ...] = ()
+    pixels: float = 0.01
+    score: float = 1e-4
 
-    def half(self) -> Form:
-        """Return the same with outputs in float16. Its twin has the same rounded numbers in float32."""
-        return Form(chain(self.edit, half_outputs), chain(self.edit, rounded_outputs), self.needs)
+    @property
+    def edit(self) -> Edit:
+        """What makes the form of a network of raw rows."""
+        return chain(self.values.make, self.layout)
 
 
-_P2, _P6 = (4, 8, 16, 32), (8, 16, 32, 64)
-_with_stride_4 = partial(more_levels, before=(4,))
-_with_stride_64 = partial(more_levels, after=(64,))
-_CLASSES = ("num_classes",)
+def in_half(form: Form) -> Form:
+    """Return a form of rows with outputs in float16. The rows of its twin are rounded alike."""
+    twin = chain(form.twin, form.values.make, rounded_outputs, form.values.undo)
+    return replace(form, layout=chain(form.layout, half_outputs), twin=twin)
 
-_IN_FLOAT32 = {
+
+def boxes_in_half(form: Form) -> Form:
+    """Return a form of boxes with outputs in float16, whose steps are 1/4 from 256 on, and 1/2048 below 1."""
+    return replace(form, layout=chain(form.layout, half_outputs), pixels=0.13, score=3e-4)
+
+
+_NUM_CLASSES, _INPUT_SIZE = ("num_classes",), ("input_size",)
+_stride_4_too = partial(row_forms.more_levels, before=(4,))
+_stride_64_too = partial(row_forms.more_levels, after=(64,))
+
+ROW_FORMS = {
     "rows": Form(rows),
-    "decoded": Form(decoded),
-    "logits": Form(logits),
+    "decoded": Form(rows, DECODED),
+    "logits": Form(rows, LOGITS),
     "channels first": Form(channels_first),
-    "decoded, channels first": Form(chain(decoded, channels_first)),
-    "logits, channels first": Form(chain(logits, channels_first)),
+    "decoded, channels first": Form(channels_first, DECODED),
+    "logits, channels first": Form(channels_first, LOGITS),
     "maps": Form(maps),
     "maps, stride 32 first": Form(partial(maps, largest_stride_first=True)),
     "maps, channels last": Form(partial(maps, channels_last=True)),
-    "maps of logits": Form(chain(logits, maps)),
+    "maps of logits": Form(maps, LOGITS),
     "nine maps": Form(nine_maps),
     "nine maps, by kind": Form(partial(nine_maps, order="kinds")),
     "nine maps, channels last": Form(partial(nine_maps, channels_last=True)),
-    "nine maps of logits": Form(chain(logits, nine_maps)),
-    "nine maps of logits, by kind": Form(chain(logits, partial(nine_maps, order="kinds"))),
-    "corners, score, label": Form(corners_and_labels, needs=_CLASSES),
-    "extra columns": Form(row_forms.extra_columns, needs=_CLASSES),
-    "extra columns of ones": Form(row_forms.extra_ones, needs=_CLASSES),
-    "NonMaxSuppression": Form(suppressed_rows, needs=_CLASSES),
-    "mmdeploy": Form(mmdeploy, needs=_CLASSES),
-    "mmdeploy, padded with label 0": Form(partial(mmdeploy, empty_label=0), needs=_CLASSES),
-    "EfficientNMS": Form(efficient_nms, needs=_CLASSES),
-    "strides 16, 32": Form(row_forms.without_stride_8, row_forms.silent_stride_8),
-    "strides 8 to 64": Form(_with_stride_64),
-    "strides 4 to 32": Form(_with_stride_4),
-    "decoded, strides 8 to 64": Form(chain(decoded, _with_stride_64)),
-    "maps, strides 8 to 64": Form(chain(_with_stride_64, partial(maps, strides=_P6))),
-    "maps, strides 4 to 32": Form(chain(_with_stride_4, partial(maps, strides=_P2))),
+    "nine maps of logits": Form(nine_maps, LOGITS),
+    "nine maps of logits, by kind": Form(partial(nine_maps, order="kinds"), LOGITS),
+    "extra columns": Form(row_forms.extra_columns, needs=_NUM_CLASSES),
+    "extra columns of ones": Form(row_forms.extra_ones, needs=_NUM_CLASSES),
+    "strides 16, 32": Form(row_forms.without_stride_8, twin=row_forms.silent_stride_8),
+    "strides 8 to 64": Form(_stride_64_too),
+    "strides 4 to 32": Form(_stride_4_too),
+    "decoded, strides 8 to 64": Form(_stride_64_too, DECODED),
+    "maps, strides 8 to 64": Form(chain(_stride_64_too, partial(maps, strides=(8, 16, 32, 64)))),
+    "maps, strides 4 to 32": Form(chain(_stride_4_too, partial(maps, strides=(4, 8, 16, 32)))),
 }
+"""All that YOLOX's head gives, in other places or as other numbers."""
 
-_DYNAMIC = {
-    "dynamic size": Form(row_forms.dynamic_size, needs=("input_size",)),
-    "dynamic size, logits": Form(chain(logits, row_forms.dynamic_size), needs=("input_size",)),
+BOX_FORMS = {
+    "corners, score, label": Form(corners_and_labels, needs=_NUM_CLASSES),
+    "NonMaxSuppression": Form(suppressed_rows, needs=_NUM_CLASSES),
+    "mmdeploy": Form(mmdeploy, needs=_NUM_CLASSES),
+    "mmdeploy, padded with label 0": Form(partial(mmdeploy, empty_label=0), needs=_NUM_CLASSES),
+    "EfficientNMS": Form(efficient_nms, needs=_NUM_CLASSES),
 }
+"""Boxes with a score and a class, most of them suppressed already."""
 
-FORMS = {**_IN_FLOAT32, **_DYNAMIC, **{f"{name}, float16": form.half() for name, form in _IN_FLOAT32.items()}}
+DYNAMIC_FORMS = {
+    "dynamic size": Form(row_forms.dynamic_size, needs=_INPUT_SIZE),
+    "dynamic size, logits": Form(row_forms.dynamic_size, LOGITS, needs=_INPUT_SIZE),
+}
+"""Networks that take any height and width."""
+
+HALF_FORMS = {
+    **{f"{name}, float16": in_half(form) for name, form in ROW_FORMS.items()},
+    **{f"{name}, float16": boxes_in_half(form) for name, form in BOX_FORMS.items()},
+    # Scores that are equal once they are rounded decide which box is suppressed: no tolerance covers that.
+    "corners, score, label, float16": Form(
+        chain(corners_and_labels, half_outputs), twin=raw_rows_of_rounded_corners, needs=_NUM_CLASSES
+    ),
+}
+"""The same with outputs in float16, integers apart."""
+
+FORMS = ROW_FORMS | BOX_FORMS | DYNAMIC_FORMS | HALF_FORMS
 """What a detector must read."""
 
 AMBIGUOUS: dict[str, Edit] = {
@@ -103,7 +149,7 @@ AMBIGUOUS: dict[str, Edit] = {
 
 LOOKALIKES: dict[str, Edit] = {
     "face keypoints, 21 columns": partial(row_forms.keypoint_rows, points=8),
-    "decoded boxes, face keypoints, 25 columns": chain(decoded, partial(row_forms.keypoint_rows, points=10)),
-    "YOLOv8": chain(decoded, row_forms.without_objectness, channels_first),
+    "decoded boxes, face keypoints, 25 columns": chain(row_forms.decoded, partial(row_forms.keypoint_rows, points=10)),
+    "YOLOv8": chain(row_forms.decoded, row_forms.without_objectness, channels_first),
 }
 """What has the shape of YOLOX's outputs, and is not one."""

@@ -85,7 +85,11 @@ def _cast_outputs(model: onnx.ModelProto, *onnx_types: int) -> onnx.ModelProto:
         node.input[:] = [before.get(name, name) for name in node.input]
         node.output[:] = [before.get(name, name) for name in node.output]
     for output in floats:
-        names = [before[output.name], *(f"cast.{output.name}.{number}" for number in range(1, len(onnx_types))), output.name]
+        names = [
+            before[output.name],
+            *(f"cast.{output.name}.{number}" for number in range(1, len(onnx_types))),
+            output.name,
+        ]
         for source, target, onnx_type in zip(names, names[1:], onnx_types, strict=False):
             model.graph.node.append(helper.make_node("Cast", [source], [target], to=onnx_type))
         output.type.tensor_type.elem_type = onnx_types[-1]

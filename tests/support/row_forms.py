@@ -43,6 +43,22 @@ def logits(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
+def encoded(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Take back `decoded`."""
+    tail = Tail(model)
+    boxes = tail.encode(tail.take(tail.rows, 0, 2), tail.take(tail.rows, 2, 4))
+    tail.give(tail.node("Concat", *boxes, tail.take(tail.rows, 4, tail.columns), axis=2), tail.shape)
+    return tail.model
+
+
+def with_sigmoid(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Take back `logits`."""
+    tail = Tail(model)
+    scores = tail.node("Sigmoid", tail.take(tail.rows, 4, tail.columns))
+    tail.give(tail.node("Concat", tail.take(tail.rows, 0, 4), scores, axis=2), tail.shape)
+    return tail.model
+
+
 def extra_columns(model: onnx.ModelProto) -> onnx.ModelProto:
     """Give three more columns behind the classes, far outside 0..1, as an embedding has."""
     tail = Tail(model)

@@ -76,6 +76,12 @@ class Tail:
         centres = self.node("Mul", self.node("Add", self.take(self.rows, 0, 2), cells), strides)
         return centres, self.node("Mul", self.node("Exp", self.take(self.rows, 2, 4)), strides)
 
+    def encode(self, centres: str, sizes: str) -> tuple[str, str]:
+        """Append what takes `decode` back."""
+        cells, strides = grid(self.size)
+        centres = self.node("Sub", self.node("Div", centres, strides), cells)
+        return centres, self.node("Log", self.node("Div", sizes, strides))
+
     def give(
         self,
         tensor: str,
