@@ -2,76 +2,28 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 import pytest
 
 import toy_network
-from converted import session_of
-from finished_forms import Limits, efficient_nms, mmdeploy, suppressed_rows
+from edited import SIZE, demo, run, scenes
 from forms import AMBIGUOUS, BOX_FORMS, DYNAMIC_FORMS, FORMS, LOOKALIKES, ROW_FORMS
-from tail import copied, levels
-from yoloxfast import reference
-from yoloxfast.demo import draw_scene
-from yoloxfast.models import DEMO_MODEL
+from tail import levels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
+    from edited import Array
     from forms import Edit
 
-    Array = NDArray[Any]
-    Outputs = Mapping[str, Array]
     Undo = Callable[[list[Array]], Array]
 
-SIZE = (256, 256)
 STRIDES = (8, 16, 32)
-LIMITS = Limits(score=0.05, iou=0.5, max_boxes=30)
-
-
-def run(model: onnx.ModelProto, images: Array) -> Outputs:
-    onnx.checker.check_model(model, full_check=True)
-    session = session_of(model.SerializeToString())
-    (network_input,) = session.get_inputs()
-    outputs = session.get_outputs()
-    values = dict(
-        zip([output.name for output in outputs], session.run(None, {network_input.name: images}), strict=True)
-    )
-    for output in outputs:
-        declared = [side if isinstance(side, int) else None for side in output.shape]
-        shape = values[output.name].shape
-        assert [None if side is None else found for side, found in zip(declared, shape, strict=True)] == declared
-    return values
-
-
-@cache
-def demo() -> onnx.ModelProto:
-    return onnx.load(DEMO_MODEL)
-
-
-@cache
-def scenes() -> Array:
-    """Two scenes in the network's input, and grey, in which it finds nothing."""
-    found = [reference.letterbox(draw_scene(seed).image, SIZE)[0] for seed in (3001, 3003)]
-    return np.stack([*found, np.full_like(found[0], 114)])
-
-
-def with_batch(model: onnx.ModelProto, batch: int | str) -> onnx.ModelProto:
-    model = copied(model)
-    for tensor in (*model.graph.input, *model.graph.output):
-        side = tensor.type.tensor_type.shape.dim[0]
-        if isinstance(batch, str):
-            side.dim_param = batch
-        else:
-            side.dim_value = batch
-    del model.graph.value_info[:]
-    return model
 
 
 def sigmoid(values: Array) -> Array:
@@ -155,103 +107,6 @@ def test_a_form_holds_the_raw_rows(name: str) -> None:
             np.testing.assert_allclose(found, raw, rtol=0, atol=2e-5)
         else:
             np.testing.assert_array_equal(found, raw)
-
-
-def detections(columns: Array) -> Array:
-    """Sort rows of corners, score, class by score, the best first."""
-    return columns[np.argsort(-columns[:, 4], kind="stable")]
-
-
-def of_suppressed(outputs: Outputs, image: int) -> Array:
-    (found,) = outputs.values()
-    found = found[found[:, 0] == image]
-    return detections(np.column_stack([found[:, 3:], found[:, 2], found[:, 1]]))
-
-
-def of_mmdeploy(outputs: Outputs, image: int, empty_label: int = -1) -> Array:
-    dets, labels = outputs["dets"][image], outputs["labels"][image]
-    assert dets.shape == (LIMITS.max_boxes, 5)
-    assert labels.dtype == np.int64
-    count = np.count_nonzero(dets[:, 4])
-    assert (dets[count:] == 0).all()
-    assert (labels[count:] == empty_label).all()
-    return np.column_stack([dets, labels])[:count]
-
-
-def of_efficient_nms(outputs: Outputs, image: int) -> Array:
-    number, boxes, scores, classes = (outputs[name] for name in ("num_dets", "det_boxes", "det_scores", "det_classes"))
-    assert number.dtype == classes.dtype == np.int32
-    assert number.shape[1:] == (1,)
-    joined = np.column_stack([boxes[image], scores[image], classes[image]])
-    assert joined.shape == (LIMITS.max_boxes, 6)
-    assert (joined[number[image, 0] :] == 0).all()
-    return joined[: number[image, 0]]
-
-
-FINISHED: dict[str, tuple[Edit, Callable[[Outputs, int], Array]]] = {
-    "NonMaxSuppression": (partial(suppressed_rows, limits=LIMITS), of_suppressed),
-    "mmdeploy": (partial(mmdeploy, limits=LIMITS), of_mmdeploy),
-    "mmdeploy, padded with label 0": (
-        partial(mmdeploy, limits=LIMITS, empty_label=0),
-        partial(of_mmdeploy, empty_label=0),
-    ),
-    "EfficientNMS": (partial(efficient_nms, limits=LIMITS), of_efficient_nms),
-}
-
-
-def specified(raw: Array) -> Array:
-    found = reference.postprocess(raw, SIZE, score_threshold=LIMITS.score, iou_threshold=LIMITS.iou)
-    return np.column_stack([found.xyxy, found.scores, found.class_ids])
-
-
-@pytest.mark.parametrize("name", FINISHED)
-@pytest.mark.parametrize("batch", [1, 3, "batch"])
-def test_finished_detections_are_those_of_the_specification(name: str, batch: int | str) -> None:
-    edit, undo = FINISHED[name]
-    edited = edit(with_batch(demo(), batch))
-    counts = []
-    for images in scenes()[None] if batch != 1 else scenes()[:, None]:
-        (raws,) = run(with_batch(demo(), batch), images).values()
-        outputs = run(edited, images)
-        for image, raw in enumerate(raws):
-            found = undo(outputs, image)
-            np.testing.assert_allclose(found, specified(raw), rtol=0, atol=1e-4)
-            counts.append(len(found))
-    assert min(counts[:2]) > 2
-    assert counts[2] == 0
-
-
-def test_finished_detections_are_at_most_so_many() -> None:
-    image = scenes()[:1]
-    few = Limits(score=0.05, iou=0.5, max_boxes=3)
-    (raw,) = run(demo(), image).values()
-    best = specified(raw[0])[:3]
-    assert run(efficient_nms(demo(), few), image)["num_dets"].tolist() == [[3]]
-    np.testing.assert_allclose(run(mmdeploy(demo(), few), image)["dets"][0], best[:, :5], rtol=0, atol=1e-4)
-
-
-def test_corners_scores_and_labels_are_those_of_every_row() -> None:
-    image = scenes()[:1]
-    (raw,) = run(demo(), image).values()
-    (found,) = run(FORMS["corners, score, label"].edit(demo()), image).values()
-    assert found.shape == (1, 1344, 6)
-    decoded = reference.decode(raw[0], SIZE)
-    half = decoded[:, 2:4] / 2
-    np.testing.assert_allclose(found[0, :, :2], decoded[:, :2] - half, rtol=0, atol=1e-3)
-    np.testing.assert_allclose(found[0, :, 2:4], decoded[:, :2] + half, rtol=0, atol=1e-3)
-    np.testing.assert_array_equal(found[0, :, 4], raw[0, :, 4] * raw[0, :, 5:].max(axis=1))
-    np.testing.assert_array_equal(found[0, :, 5], raw[0, :, 5:].argmax(axis=1))
-
-
-def test_raw_rows_of_rounded_corners_decode_to_these() -> None:
-    form, image = FORMS["corners, score, label, float16"], scenes()[:1]
-    (rounded,), (twin,) = (run(edit(demo()), image).values() for edit in (form.edit, form.twin))
-    boxes = reference.decode(twin[0], SIZE)
-    corners = np.column_stack([boxes[:, :2] - boxes[:, 2:4] / 2, boxes[:, :2] + boxes[:, 2:4] / 2])
-    np.testing.assert_allclose(corners, rounded[0, :, :4], rtol=0, atol=1e-3)
-    np.testing.assert_array_equal(twin[0, :, 4], rounded[0, :, 4])
-    np.testing.assert_array_equal(twin[0, :, 5:].argmax(axis=1), rounded[0, :, 5])
-    assert (np.sort(twin[0, :, 5:], axis=1)[:, -2:] == (0, 1)).all()
 
 
 def test_rows_of_stride_8_are_cut_off_or_silent() -> None:

@@ -48,15 +48,14 @@ class _Boxes:
         """Append the suppression; return what it keeps, (N, 3) int64: image, class, anchor."""
         tail = self._tail
         scores = tail.node("Mul", self.scores, self.is_best())
+        below = np.nextafter(np.array([limits.score], np.float32), np.float32(0))  # ONNX keeps scores above, not equal
         return tail.node(
             "NonMaxSuppression",
             self.corners,
             tail.node("Transpose", scores, perm=[0, 2, 1]),
             np.array([limits.max_boxes]),
             np.array([limits.iou], np.float32),
-            np.nextafter(
-                np.array([limits.score], np.float32), np.float32(0)
-            ),  # it keeps scores above, YOLOX equal ones
+            below,
         )
 
     def best(self, limits: Limits, empty_label: int) -> tuple[str, str, str]:
