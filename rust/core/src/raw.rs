@@ -160,12 +160,13 @@ impl<'a, T: Element> Planes<'a, T> {
         self.objectness
     }
 
-    /// All numbers of one anchor.
+    pub(crate) fn class_scores(&self) -> &'a [T] {
+        self.class_scores
+    }
+
     #[inline(always)]
-    pub(crate) fn row(&self, anchor: usize) -> impl Iterator<Item = T> + use<'a, T> {
-        let of_box = self.boxes.iter().skip(anchor).step_by(self.anchors());
-        let of_classes = self.class_scores.iter().skip(anchor).step_by(self.anchors());
-        of_box.chain(self.objectness.get(anchor)).chain(of_classes).copied()
+    pub(crate) fn box_of(&self, anchor: usize) -> [T; 4] {
+        [0, 1, 2, 3].map(|plane| self.boxes[plane * self.anchors() + anchor])
     }
 }
 

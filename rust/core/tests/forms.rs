@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use strategies::{ANCHORS, LEVELS, post, post_at, raw_output, wishes};
 use yoloxfast_core::{
     BOX_COLUMNS, Detections, Element, Error, Form, LABELLED_COLUMNS, Level, Options, Part, Planes, RawOutput, Rows,
-    SCORE_LIMIT, Semantics,
+    Semantics,
 };
 
 fn transposed<T: Copy>(values: &[T], columns: usize) -> Vec<T> {
@@ -160,7 +160,7 @@ proptest! {
         prop_assume!(expected.is_ok());
         let decoded = decoded(&raw, num_classes);
         let labelled: Vec<f32> = decoded.chunks(columns).flat_map(labelled).collect();
-        prop_assume!(labelled.chunks(LABELLED_COLUMNS).all(|row| row[4].is_nan() || row[4] <= SCORE_LIMIT));
+prop_assume!(raw.chunks(columns).all(|row| row[4..].iter().all(|score| score.is_nan() || *score <= 1.0)));
         for level in Level::available() {
             let raw = RawOutput::Labelled(Rows::new(&labelled, ANCHORS, LABELLED_COLUMNS).unwrap());
             prop_assert_eq!(&run(level, Form::default(), raw, num_classes, &wishes), &expected, "{:?}", level);

@@ -1,37 +1,59 @@
 //! Whether one anchor, whose objectness passes the gate, is a candidate.
 
-use super::scores::{all_finite, first, first_of_highest, greatest, is_finite};
+use super::meaning::Meaning;
+use super::numbers::Numbers;
+use super::scores::{LANES, first_of_highest, is_finite};
 use super::{Candidates, Filter, SCORE_LIMIT};
-use crate::raw::OBJECTNESS;
 use crate::semantics::ClassesOfAnchor;
-use crate::{Anchor, BOX_COLUMNS, Element, Error};
+use crate::{Anchor, Element, Error};
 
-/// Adds a row to the candidates if it is one; its box is left as it is. Where it is known that its best class counts, and
-/// no other, the loop over rows is faster.
+/// One anchor.
+#[derive(Clone, Copy)]
+pub(super) struct Considered<T, N, K> {
+    /// Where it stands in the raw output.
+    pub(super) index: usize,
+    pub(super) anchor: Anchor,
+    pub(super) objectness: T,
+    pub(super) numbers: N,
+    /// The key of its highest class score.
+    pub(super) highest: K,
+    /// The first class with this key, if it is known.
+    pub(super) first: Option<usize>,
+}
+
+/// Whether an anchor may be a candidate, or an error, by its objectness and the key of its highest class score.
 #[inline(always)]
-pub(super) fn consider<T: Element, const ALL_SEMANTICS: bool>(
-    row: &[T],
-    index: usize,
-    anchor: Anchor,
+pub(super) fn may_count<T: Element, M: Meaning<T>>(objectness: T, highest: M::Key, filter: Filter<'_>) -> bool {
+    let objectness = M::score(objectness);
+    let is_below = objectness * M::score_of(highest) < filter.least_score;
+    !M::is_ordinary(highest) || !is_below || objectness.is_nan() || objectness > SCORE_LIMIT
+}
+
+/// Adds an anchor to the candidates if it is one; its box is left as it is. Where it is known that its best class counts,
+/// and no other, the loop over anchors is faster.
+#[inline(always)]
+pub(super) fn consider<T: Element, M: Meaning<T>, N: Numbers<T>, const ALL_SEMANTICS: bool>(
+    considered: Considered<T, N, M::Key>,
     filter: Filter<'_>,
     candidates: &mut Candidates,
 ) -> Result<(), Error> {
+    let Considered { index, anchor, objectness, numbers, highest, first } = considered;
     let least_score = filter.least_score;
-    let (head, class_scores) = row.split_at(BOX_COLUMNS);
-    let objectness = head[OBJECTNESS].to_f32();
-    let highest = greatest(class_scores);
-    let is_ordinary = highest < T::INFINITY;
-    if is_ordinary && objectness * T::value(highest) < least_score && objectness <= SCORE_LIMIT {
+    if !may_count::<T, M>(objectness, highest, filter) {
+        return Ok(());
+    }
+    let objectness = M::score(objectness);
+    let is_ordinary = M::is_ordinary(highest);
+    if !(M::KEYS_SAY_ALL && is_ordinary || numbers.all_finite()) {
         return Ok(());
     }
     let (class_id, class_score) = if is_ordinary {
-        (first(class_scores, highest), T::value(highest))
-    } else if all_finite(class_scores) {
-        first_of_highest(class_scores.iter().map(|score| score.to_f32()))
+        let first = first.filter(|_| M::KEYS_SAY_ALL);
+        (first.unwrap_or_else(|| numbers.first::<M>(highest)), M::score_of(highest))
     } else {
-        return Ok(());
+        first_of_highest(numbers.class_scores().map(M::score))
     };
-    let box_values = [0, 1, 2, 3].map(|column| head[column].to_f32());
+    let box_values = numbers.box_values().map(Element::to_f32);
     if !box_values.iter().fold(is_finite(objectness), |all, value| all & is_finite(*value)) {
         return Ok(());
     }
@@ -42,31 +64,45 @@ pub(super) fn consider<T: Element, const ALL_SEMANTICS: bool>(
         let error = || Error::ScoreAboveLimit { anchor: index, score: objectness.max(class_score) };
         return if is_error { Err(error()) } else { Ok(()) };
     }
-    if ALL_SEMANTICS && filter.classes_of_anchor != ClassesOfAnchor::Best {
-        return consider_products(box_values, objectness, class_scores, anchor, filter, candidates);
+    if !ALL_SEMANTICS || filter.classes_of_anchor == ClassesOfAnchor::Best {
+        if score >= least_score && filter.wants(class_id) {
+            candidates.push(box_values, score, class_id, anchor)?;
+        }
+        return Ok(());
     }
-    if score >= least_score && filter.wants(class_id) {
-        candidates.push(box_values, score, class_id, anchor)?;
-    }
-    Ok(())
+    consider_products::<T, M, N>(numbers, box_values, objectness, anchor, (class_id, score), filter, candidates)
 }
 
-/// Adds a row with the class of the highest product, or with all classes that pass.
-fn consider_products<T: Element>(
+#[inline(always)]
+fn consider_products<T: Element, M: Meaning<T>, N: Numbers<T>>(
+    numbers: N,
     box_values: [f32; 4],
     objectness: f32,
-    class_scores: &[T],
     anchor: Anchor,
+    best: (usize, f32),
     filter: Filter<'_>,
     candidates: &mut Candidates,
 ) -> Result<(), Error> {
-    let products = class_scores.iter().map(|score| objectness * score.to_f32());
-    let best = first_of_highest(products.clone()).0;
-    for (class_id, score) in products.enumerate() {
-        let counts = filter.classes_of_anchor == ClassesOfAnchor::All || class_id == best;
-        if counts && score >= filter.least_score && filter.wants(class_id) {
-            candidates.push(box_values, score, class_id, anchor)?;
+    let least_score = filter.least_score;
+    let mut push = |class_id, score| {
+        let counts = score >= least_score && filter.wants(class_id);
+        if counts { candidates.push(box_values, score, class_id, anchor) } else { Ok(()) }
+    };
+    let product = |class_id| objectness * M::score(numbers.class_score(class_id));
+    if filter.classes_of_anchor == ClassesOfAnchor::All {
+        for start in (0..numbers.num_classes()).step_by(LANES) {
+            let class_ids = start..numbers.num_classes().min(start + LANES);
+            if class_ids.clone().fold(false, |any, class_id| any | (product(class_id) >= least_score)) {
+                class_ids.into_iter().try_for_each(|class_id| push(class_id, product(class_id)))?;
+            }
         }
+        return Ok(());
     }
-    Ok(())
+    let (class_id, score) = if objectness >= 0.0 {
+        let first = (0..best.0).find(|class_id| product(*class_id) >= best.1);
+        (first.unwrap_or(best.0), best.1)
+    } else {
+        first_of_highest((0..numbers.num_classes()).map(product))
+    };
+    push(class_id, score)
 }

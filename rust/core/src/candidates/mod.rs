@@ -8,7 +8,7 @@
 //!
 //! Nearly all anchors of a real image see nothing. Class scores are at most 1, so the objectness alone drops them: the
 //! other numbers of the row are not read. What that costs is memory, one cache line per anchor; so the objectness of many
-//! anchors is compared without a branch ([`gate`]). Quantized networks may exceed 1 by a rounding step, so the gate
+//! anchors is compared without a branch ([`rows`]). Quantized networks may exceed 1 by a rounding step, so the gate
 //! leaves room up to [`SCORE_LIMIT`]; scores above that are an error, not a detection. An anchor whose objectness times
 //! that limit is below the threshold is not looked at, so its class scores may be anything.
 //!
@@ -20,26 +20,27 @@
 //! scores: as objectness it passes the gate, among class scores it is the highest, and its row is looked at once more,
 //! number by number.
 //!
-//! Where the numbers of an anchor do not lie beside each other, or lack their sigmoid, those of an anchor that passes the
-//! gate are copied into a row first.
+//! Of planes, some anchors that lie beside each other are read at once if one of them passes the gate.
 //!
 //! Boxes are decoded when all candidates are known, several at once.
 
 mod consider;
-mod copied;
-mod gate;
 mod labelled;
+mod meaning;
+mod numbers;
+mod planes;
+mod rows;
 mod scores;
 
 use crate::decode::{corners, decode_boxes};
 use crate::level::by_level;
-use crate::raw::{Part, Rows};
+use crate::raw::{Part, Planes, Rows};
 use crate::semantics::ClassesOfAnchor;
-use crate::{Anchor, BOX_COLUMNS, Element, Error, Form, RawOutput, memory};
-use consider::consider;
-use copied::find_copied;
-use gate::{BLOCK, Probability, numbers, passing_rows};
+use crate::{Anchor, Element, Error, Form, Level, RawOutput, memory};
 use labelled::find_labelled;
+use meaning::{Logit, Probability};
+use planes::find_planes;
+use rows::find_rows;
 use scores::is_finite;
 
 /// Largest objectness or class score that is accepted: 1, and room for the rounding of quantized networks.
@@ -48,17 +49,12 @@ pub const SCORE_LIMIT: f32 = 1.0625;
 /// Largest logarithm of a width or height that is accepted: of 22026 strides.
 pub const LOG_SIZE_LIMIT: f32 = 10.0;
 
-/// Columns of networks for one class, and for the 80 of COCO. Where the compiler knows how many there are, it unrolls all
-/// loops over them: 0.8 and 0.9 of the time.
-const ONE_CLASS: usize = BOX_COLUMNS + 1;
-const COCO: usize = BOX_COLUMNS + 80;
-
 /// What makes an anchor a candidate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Filter<'a> {
     pub(crate) num_classes: usize,
     pub(crate) least_score: f32,
-    /// For each class whether it is wanted; all are if there is none.
+    /// For each class whether it is wanted; `None` for all.
     pub(crate) wanted: Option<&'a [bool]>,
     pub(crate) classes_of_anchor: ClassesOfAnchor,
     /// Network pixels per image pixel.
@@ -75,6 +71,16 @@ impl Filter<'_> {
     }
 }
 
+/// What is searched for in one part of a raw output.
+#[derive(Clone, Copy, Debug)]
+struct Search<'a> {
+    /// Number of its first anchor.
+    first: usize,
+    /// Its anchors, and those of the parts behind it.
+    anchors: &'a [Anchor],
+    filter: Filter<'a>,
+}
+
 /// Anchors that passed, in order: parallel arrays. With several classes, an anchor is there several times.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Candidates {
@@ -84,13 +90,11 @@ pub(crate) struct Candidates {
     pub(crate) scores: Vec<f32>,
     pub(crate) class_ids: Vec<u32>,
     anchors: Vec<Anchor>,
-    /// The numbers of one anchor.
-    row: Vec<f32>,
 }
 
 impl Candidates {
     pub(crate) fn bytes(&self) -> usize {
-        let numbers = memory::bytes_of(&self.boxes) + memory::bytes_of(&self.scores) + memory::bytes_of(&self.row);
+        let numbers = memory::bytes_of(&self.boxes) + memory::bytes_of(&self.scores);
         numbers + memory::bytes_of(&self.class_ids) + memory::bytes_of(&self.anchors)
     }
 
@@ -112,18 +116,9 @@ impl Candidates {
     }
 }
 
-by_level! {
-    /// Replaces `candidates` by those of a raw output; `anchors` are as many as it has, unless it is finished.
-    pub(crate) fn find_candidates<T: Element>(
-        raw: RawOutput<'_, T>,
-        anchors: &[Anchor],
-        filter: Filter<'_>,
-        candidates: &mut Candidates,
-    ) -> Result<(), Error> = find_candidates_body
-}
-
-#[inline(always)]
-fn find_candidates_body<T: Element>(
+/// Replaces `candidates` by those of a raw output; `anchors` are as many as it has, unless it is finished.
+pub(crate) fn find_candidates<T: Element>(
+    level: Level,
     raw: RawOutput<'_, T>,
     anchors: &[Anchor],
     filter: Filter<'_>,
@@ -132,26 +127,111 @@ fn find_candidates_body<T: Element>(
     candidates.clear();
     if let RawOutput::Labelled(rows) = raw {
         find_labelled(rows, filter, candidates)?;
-        place(candidates, filter, |xyxy| xyxy);
+        place_labelled(level, filter, candidates);
         return Ok(());
     }
     let mut first = 0;
     for part in raw.parts() {
-        find_in_part(*part, first, anchors, filter, candidates)?;
+        let of_part = Search { first, anchors: &anchors[first..], filter };
+        match *part {
+            Part::Rows(rows) if filter.classes_of_anchor == ClassesOfAnchor::Best && !filter.form.logits => {
+                find_best_in_rows(level, rows, of_part, candidates)?;
+            }
+            Part::Rows(rows) => find_in_rows(level, rows, of_part, candidates)?,
+            Part::Planes(planes) => find_in_planes(level, planes, of_part, candidates)?,
+        }
         first += part.anchors();
     }
-    if !filter.form.decoded {
-        let Candidates { boxes, anchors, .. } = candidates;
-        check_log_sizes(boxes)?;
-        decode_boxes(boxes.as_flattened_mut(), 4, anchors);
+    place(level, filter, candidates)
+}
+
+// Each is a function of its own: in one, each loop would be slower for the others.
+by_level! {
+    fn find_best_in_rows<T: Element>(
+        rows: Rows<'_, T>,
+        search: Search<'_>,
+        candidates: &mut Candidates,
+    ) -> Result<(), Error> = find_best_in_rows_body
+}
+
+by_level! {
+    fn find_in_rows<T: Element>(
+        rows: Rows<'_, T>,
+        search: Search<'_>,
+        candidates: &mut Candidates,
+    ) -> Result<(), Error> = find_in_rows_body
+}
+
+by_level! {
+    fn find_in_planes<T: Element>(
+        planes: Planes<'_, T>,
+        search: Search<'_>,
+        candidates: &mut Candidates,
+    ) -> Result<(), Error> = find_in_planes_body
+}
+
+by_level! {
+    /// From the four values of each candidate to its corners.
+    fn place(filter: Filter<'_>, candidates: &mut Candidates) -> Result<(), Error> = place_body
+}
+
+by_level! {
+    fn place_labelled(filter: Filter<'_>, candidates: &mut Candidates) = place_labelled_body
+}
+
+#[inline(always)]
+fn find_best_in_rows_body<T: Element>(
+    rows: Rows<'_, T>,
+    search: Search<'_>,
+    candidates: &mut Candidates,
+) -> Result<(), Error> {
+    find_rows::<T, Probability, false>(rows, search, candidates)
+}
+
+#[inline(always)]
+fn find_in_rows_body<T: Element>(
+    rows: Rows<'_, T>,
+    search: Search<'_>,
+    candidates: &mut Candidates,
+) -> Result<(), Error> {
+    if search.filter.form.logits {
+        find_rows::<T, Logit, true>(rows, search, candidates)
+    } else {
+        find_rows::<T, Probability, true>(rows, search, candidates)
     }
-    place(candidates, filter, corners);
+}
+
+#[inline(always)]
+fn find_in_planes_body<T: Element>(
+    planes: Planes<'_, T>,
+    search: Search<'_>,
+    candidates: &mut Candidates,
+) -> Result<(), Error> {
+    if search.filter.form.logits {
+        find_planes::<T, Logit>(planes, search, candidates)
+    } else {
+        find_planes::<T, Probability>(planes, search, candidates)
+    }
+}
+
+#[inline(always)]
+fn place_body(filter: Filter<'_>, candidates: &mut Candidates) -> Result<(), Error> {
+    if !filter.form.decoded {
+        check_log_sizes(&candidates.boxes)?;
+        decode_boxes(candidates.boxes.as_flattened_mut(), 4, &candidates.anchors);
+    }
+    place_corners(candidates, filter, corners);
     Ok(())
 }
 
-/// From the four values of each candidate to its corners. What is not finite in the image is no candidate any more.
 #[inline(always)]
-fn place(candidates: &mut Candidates, filter: Filter<'_>, corners_of: impl Fn([f32; 4]) -> [f32; 4]) {
+fn place_labelled_body(filter: Filter<'_>, candidates: &mut Candidates) {
+    place_corners(candidates, filter, |xyxy| xyxy);
+}
+
+/// What is not finite in the image is not a candidate any more.
+#[inline(always)]
+fn place_corners(candidates: &mut Candidates, filter: Filter<'_>, corners_of: impl Fn([f32; 4]) -> [f32; 4]) {
     let Candidates { boxes, scores, .. } = candidates;
     let to_image = |xyxy: [f32; 4]| xyxy.map(|value| value / filter.scale);
     for (xyxy, score) in boxes.iter_mut().zip(scores) {
@@ -171,50 +251,6 @@ fn check_log_sizes(boxes: &[[f32; 4]]) -> Result<(), Error> {
     let is_above = |log_size: f32| log_size > LOG_SIZE_LIMIT;
     if boxes.iter().fold(false, |any, [.., w, h]| any | is_above(*w) | is_above(*h)) {
         return Err(Error::Decoded(boxes.iter().fold(0.0, |most, [.., w, h]| most.max(*w).max(*h))));
-    }
-    Ok(())
-}
-
-/// Finds the candidates of one part, whose anchors begin with the `first`; their boxes are as they stand there.
-#[inline(always)]
-fn find_in_part<T: Element>(
-    part: Part<'_, T>,
-    first: usize,
-    anchors: &[Anchor],
-    filter: Filter<'_>,
-    candidates: &mut Candidates,
-) -> Result<(), Error> {
-    let num_classes = filter.num_classes;
-    match part {
-        Part::Rows(rows) if !filter.form.logits && filter.classes_of_anchor == ClassesOfAnchor::Best => {
-            match (rows.columns(), num_classes) {
-                (ONE_CLASS, 1) => find_rows(rows, ONE_CLASS, 1, first, anchors, filter, candidates),
-                (COCO, 80) => find_rows(rows, COCO, 80, first, anchors, filter, candidates),
-                (columns, _) => find_rows(rows, columns, num_classes, first, anchors, filter, candidates),
-            }
-        }
-        Part::Rows(rows) => find_copied(&rows, first, anchors, filter, candidates),
-        Part::Planes(planes) => find_copied(&planes, first, anchors, filter, candidates),
-    }
-}
-
-#[inline(always)]
-fn find_rows<T: Element>(
-    rows: Rows<'_, T>,
-    columns: usize,
-    num_classes: usize,
-    first: usize,
-    anchors: &[Anchor],
-    filter: Filter<'_>,
-    candidates: &mut Candidates,
-) -> Result<(), Error> {
-    let gate = Probability::new(filter.least_score);
-    for (block, rows) in rows.values().chunks(BLOCK * columns).enumerate() {
-        for offset in numbers(passing_rows(rows, columns, gate)) {
-            let index = first + block * BLOCK + offset;
-            let row = &rows[offset * columns..][..BOX_COLUMNS + num_classes];
-            consider::<_, false>(row, index, anchors[index], filter, candidates)?;
-        }
     }
     Ok(())
 }
