@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from yoloxfast._core import __version__
 from yoloxfast.backends import open_network
-from yoloxfast.classes import default_names, names_in
 from yoloxfast.errors import ModelError
 from yoloxfast.export import Conversion, checked_graph, digest_of
 from yoloxfast.files import replacing
+from yoloxfast.names import class_names
 from yoloxfast.tensorrt.builder import Options, build_plan
 from yoloxfast.tensorrt.cache import engines_folder
 from yoloxfast.tensorrt.engine_file import write_engine
@@ -80,7 +80,7 @@ class EngineBuilder:
             is_dynamic = least != largest
             conversion = Conversion(None if is_dynamic else least, recipe.precision == "fp16", recipe.takes_bytes)
             graph = checked_graph(model, source, conversion)
-        names = names_in(source.backend.metadata, source.head.num_classes) or default_names(source.head.num_classes)
+        names = class_names(None, source.head.num_classes, source.backend.metadata)
         metadata = {
             **source.backend.metadata,
             "names": repr(list(names)),
