@@ -1,34 +1,28 @@
-"""Class names, and what a user may call a class."""
+"""COCO's classes, and what a user may call a class."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from enum import Enum
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from yoloxfast._core import MAX_CLASSES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import SupportsIndex, TypeAlias
 
     Classes: TypeAlias = SupportsIndex | str | Iterable[SupportsIndex | str] | "AllClasses"
     """One class or several, by id or name, or `ALL_CLASSES`."""
-
-    Names: TypeAlias = Sequence[str] | Mapping[int, str]
-    """Names of all classes, in order or by id."""
 
 __all__ = [
     "ALL_CLASSES",
     "COCO_CATEGORY_IDS",
     "COCO_NAMES",
     "AllClasses",
-    "checked_names",
-    "default_names",
-    "names_in",
     "resolve_classes",
 ]
 
@@ -44,9 +38,6 @@ class AllClasses(Enum):
 
 ALL_CLASSES: Final = AllClasses.ALL_CLASSES
 """As `classes`: no restriction, also where a detector has one of its own."""
-
-_MAX_NAMES_CHARACTERS = 1 << 18
-"""Of a model's metadata. Each can cost Python 500 bytes when it reads them."""
 
 COCO_NAMES = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
@@ -64,64 +55,6 @@ _COCO_UNUSED_IDS = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
 
 COCO_CATEGORY_IDS = tuple(category for category in range(1, 91) if category not in _COCO_UNUSED_IDS)
 """Category id in COCO's annotation files of each of the 80 classes."""
-
-
-def default_names(num_classes: int) -> tuple[str, ...]:
-    """Name the classes of a model that does not name them: COCO's for 80, else "class 0" and so on."""
-    if num_classes == len(COCO_NAMES):
-        return COCO_NAMES
-    return tuple(f"class {class_id}" for class_id in range(num_classes))
-
-
-def checked_names(names: Any, num_classes: int) -> tuple[str, ...]:
-    """Return `names` as a tuple if they are one string per class, else raise `TypeError` or `ValueError`.
-
-    Strings with halves of UTF-16 pairs are refused: they crash OpenCV, and cannot be written to a file.
-    """
-    if isinstance(names, Mapping):
-        if set(names) != set(range(num_classes)):
-            raise ValueError(f"names by class id must have the ids 0 to {num_classes - 1}, got {list(names)}")
-        names = [names[class_id] for class_id in range(num_classes)]
-    has_order = isinstance(names, (Sequence, np.ndarray)) and not isinstance(names, (str, bytes))
-    if not has_order or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"names must be a sequence of strings, got {names!r}")
-    if len(names) != num_classes:
-        raise ValueError(f"got {len(names)} names for {num_classes} classes")
-    for name in names:
-        if not _is_unicode(name):
-            raise ValueError(f"the name {name!r} is not Unicode text")
-    return tuple(str(name) for name in names)
-
-
-def _is_unicode(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def names_in(metadata: Mapping[str, str], num_classes: int) -> tuple[str, ...] | None:
-    """Read the "names" of a model's metadata, a list or a dict by class id.
-
-    None if there are none. A warning says so if they do not fit.
-    """
-    text = metadata.get("names", "")
-    if not text:
-        return None
-    try:
-        return checked_names(_literal(text), num_classes)
-    except (MemoryError, RecursionError, SyntaxError, TypeError, ValueError) as error:
-        warnings.warn(f"the class names in the model's metadata are not used: {error}", stacklevel=4)
-        return None
-
-
-def _literal(text: str) -> Any:
-    from ast import literal_eval
-
-    if len(text) > _MAX_NAMES_CHARACTERS:
-        raise ValueError(f"they have {len(text):,} characters, more than {_MAX_NAMES_CHARACTERS:,}")
-    return literal_eval(text)
 
 
 def resolve_classes(classes: Classes | None, names: Sequence[str]) -> list[int] | None:

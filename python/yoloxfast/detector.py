@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     import os
 
     from yoloxfast.backends import Provider
-    from yoloxfast.classes import Classes, Names
+    from yoloxfast.classes import Classes
     from yoloxfast.forms import Semantics
     from yoloxfast.models import PinnedModel
+    from yoloxfast.names import Names
     from yoloxfast.network_input import Color
 
 __all__ = ["Detector"]
@@ -66,9 +67,10 @@ class Detector(Inference):
         The only classes to detect; by default all.
     max_detections : int, optional
         Keep only this many of the best.
-    names : sequence of str, or mapping of int to str, optional
-        Names of the classes, in order or by id. By default what the model's metadata say under "names", else COCO's if
-        there are 80 classes, else "class 0" and so on.
+    names : sequence of str, dict of int to str, or path, optional
+        Names of the classes, in order or by id, or in a text file, one a line: a string is a path, never a name. By
+        default what the model's metadata say under "names". Where they say nothing, COCO's if there are 80 classes,
+        else "class 0" and so on.
     color : {"bgr", "rgb"}, default "bgr"
         Order of the channels in the arrays that `detect` gets; of files and PIL images it is known. The model gets its
         own order.
@@ -112,7 +114,7 @@ class Detector(Inference):
     PermissionError
         Others may write into the folder of built engines.
     FileNotFoundError
-        There is no such file.
+        There is no such model, or no such file of names.
     ValueError, TypeError
         An option out of range, or one that the runtime does not have; an unknown class; not one name per class.
     MissingDependencyError
@@ -165,7 +167,7 @@ class Detector(Inference):
         try:
             super().__init__(network, **of_images)
             self._file = ModelFile(model, network.path)
-            self._arguments = {"backend": backend} | of_runtime | of_images | self._own_options
+            self._arguments = {"backend": backend} | of_runtime | of_images | self._own_options | {"names": self.names}
         except BaseException:
             network.close()
             raise

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from yoloxfast.arguments import checked_whole
-from yoloxfast.classes import names_in, resolve_classes
+from yoloxfast.classes import resolve_classes
 from yoloxfast.cores import count_cores
 from yoloxfast.media.pixels import pixels_of
+from yoloxfast.names import class_names
 from yoloxfast.network_input import check_are_several, check_colors
 from yoloxfast.pipeline import Pipeline, Run, detect_batches
 from yoloxfast.postprocess import PostProcessor
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from yoloxfast._core import Options
     from yoloxfast.backends.backend import Backend
     from yoloxfast.backends.network import Network
-    from yoloxfast.classes import Classes, Names
+    from yoloxfast.classes import Classes
     from yoloxfast.detections import Detections
     from yoloxfast.forms import Semantics
     from yoloxfast.media.pixels import ImageLike
+    from yoloxfast.names import Names
     from yoloxfast.network_input import Color
 
 __all__ = ["Inference"]
@@ -81,8 +83,7 @@ class Inference:
         self.input_size = head.input_size
         self.num_classes = head.num_classes
         check_colors(color, network.input.dtype, legacy=legacy)
-        if names is None:
-            names = names_in(self.backend.metadata, head.num_classes)
+        names = class_names(names, head.num_classes, self.backend.metadata)
         self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names, semantics=semantics)
         self.names = self._post.names
         self.statistics = Statistics()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-__all__ = ["FIRST_RUN_SECONDS", "IMAGE_BYTES", "IMAGE_PIXELS", "INPUT_BYTES", "MODEL_BYTES", "Limit"]
+__all__ = ["FIRST_RUN_SECONDS", "IMAGE_BYTES", "IMAGE_PIXELS", "INPUT_BYTES", "MODEL_BYTES", "NAMES_BYTES", "Limit"]
 
 _MAX = 10**15
 
@@ -62,6 +62,9 @@ IMAGE_PIXELS = Limit("YOLOXFAST_MAX_IMAGE_PIXELS", 1 << 28, "pixels")
 
 MODEL_BYTES = Limit("YOLOXFAST_MAX_MODEL_BYTES", 16 << 30, "bytes")
 """Of a model file."""
+
+NAMES_BYTES = Limit("YOLOXFAST_MAX_NAMES_BYTES", 1 << 20, "bytes")
+"""Of a file of class names."""
 
 INPUT_BYTES = Limit("YOLOXFAST_MAX_INPUT_BYTES", 4 << 30, "bytes")
 """Of the images of one run of a network."""

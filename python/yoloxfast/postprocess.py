@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from yoloxfast import _core
 from yoloxfast._core import Options
 from yoloxfast.arguments import checked_size
-from yoloxfast.classes import checked_names, default_names, resolve_classes
+from yoloxfast.classes import resolve_classes
 from yoloxfast.detections import unchecked
 from yoloxfast.forms import check_semantics
+from yoloxfast.names import class_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Unpack
 
-    from yoloxfast.classes import Classes, Names
+    from yoloxfast.classes import Classes
     from yoloxfast.detections import Detections
     from yoloxfast.forms import Layout, OptionKeywords, RawOutput, Semantics
+    from yoloxfast.names import Names
 
 __all__ = ["Options", "PostProcessor"]
 
@@ -37,8 +39,8 @@ class PostProcessor:
     num_classes : int, default 80
     strides : sequence of int, default (8, 16, 32)
         Strides of the levels, in the order of the raw output; (8, 16, 32, 64) for P6 models.
-    names : sequence of str, or mapping of int to str, optional
-        Names of the classes, in order or by id; COCO's by default if there are 80.
+    names : sequence of str, dict of int to str, or path, optional
+        Names of the classes, in order or by id, or in a text file, one a line; COCO's by default if there are 80.
     semantics : str, default "eval"
         The program of YOLOX that says what counts as a detection: "eval", "demo", "onnx-demo", "onnx-demo-aware" or
         "cpp-demo"; `yoloxfast.forms.Semantics` tells them apart. Thresholds stay as `options` has them.
@@ -65,6 +67,8 @@ class PostProcessor:
         Not whole numbers, or names that are not strings.
     ValueError
         A size, stride or number of classes that no model has, or not one name per class; unknown semantics or layout.
+    OSError
+        The file of names cannot be read.
 
     Examples
     --------
@@ -98,7 +102,7 @@ class PostProcessor:
     ) -> None:
         height, width = checked_size(input_size)
         self._core = _core.PostProcessor(height, width, num_classes, strides, layout, decoded, logits, extra_columns)
-        self.names = default_names(num_classes) if names is None else checked_names(names, num_classes)
+        self.names = class_names(names, num_classes)
         self.num_classes = len(self.names)
         self.semantics: Semantics = semantics
         self._is_finished = layout == "finished"

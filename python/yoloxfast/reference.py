@@ -9,14 +9,16 @@ boxes that are decoded already.
 from __future__ import annotations
 
 import operator
+import os
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from yoloxfast._core import LOG_SIZE_LIMIT, SCORE_LIMIT
-from yoloxfast.classes import default_names, resolve_classes
+from yoloxfast.classes import resolve_classes
 from yoloxfast.detections import Detections
 from yoloxfast.errors import ModelError
+from yoloxfast.names import class_names, read_names
 from yoloxfast.opencv import cv2
 
 if TYPE_CHECKING:
@@ -179,7 +181,7 @@ def postprocess(
     input_size: tuple[int, int],
     strides: Sequence[int] = (8, 16, 32),
     *,
-    names: Sequence[str] | None = None,
+    names: Sequence[str] | os.PathLike[str] | None = None,
     layout: Layout = "rows",
     decoded: bool = False,
     logits: bool = False,
@@ -197,7 +199,9 @@ def postprocess(
     rules = _RULES[semantics]
     rows = rows_of(raw, layout, logits=logits)
     rows = rows[:, : rows.shape[1] - extra_columns]
-    names = default_names(rows.shape[1] - 5) if names is None else tuple(names)
+    if isinstance(names, (str, os.PathLike)):
+        names = read_names(names)
+    names = class_names(None, rows.shape[1] - 5) if names is None else tuple(names)
     threshold = np.float32(score_threshold)
 
     if layout in ("labelled", "finished"):

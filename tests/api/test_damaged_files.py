@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yoloxfast import ModelError
-from yoloxfast.classes import names_in
 from yoloxfast.media.headers import is_cut_off_jpeg, pixels_in
+from yoloxfast.names import class_names
 from yoloxfast.tensorrt.engine_file import read_engine, write_engine
 
 if TYPE_CHECKING:
@@ -93,7 +94,19 @@ def test_names_in_metadata(text: str, num_classes: int) -> None:
         warnings.simplefilter("ignore", UserWarning)
         warnings.simplefilter("ignore", SyntaxWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
-        names = names_in({"names": text}, num_classes)
-    if names is not None:
-        assert len(names) == num_classes
-        "".join(names).encode()
+        names = class_names(None, num_classes, {"names": text})
+    assert len(names) == num_classes
+    "".join(names).encode()
+
+
+@EXAMPLES
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode), st.integers(1, 4))
+def test_files_of_names(content: bytes, num_classes: int) -> None:
+    names: tuple[str, ...] = ()
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "names.txt")
+        path.write_bytes(content)
+        with suppress(ValueError):
+            names = class_names(path, num_classes)
+    assert len(names) in (0, num_classes)
+    assert all(name and name == name.strip() for name in names)

@@ -235,7 +235,7 @@ def test_a_bad_image_harms_no_later_one(toy_detector: Detector, image: NDArray[n
         ({"max_detections": 0}, ValueError, "max_detections is 0"),
         ({"classes": ["cat"]}, ValueError, "unknown class 'cat', perhaps you meant 'class 0'"),
         ({"classes": [3]}, ValueError, "unknown class id 3"),
-        ({"names": ["a"]}, ValueError, "got 1 names for 3 classes"),
+        ({"names": ["a"]}, ValueError, "the number of names must be 3, one for each class, got 1"),
         ({"threads": 0}, ValueError, "threads is 0, expected 1 to 1024"),
         ({"threads": 1.5}, TypeError, "threads must be a whole number, got 1.5"),
         ({"color": "RGB"}, ValueError, "color is 'RGB', expected 'bgr' or 'rgb'"),

@@ -11,8 +11,8 @@ import yoloxfast
 import yoloxfast.limits
 from locations import PROJECT
 from yoloxfast import download
-from yoloxfast.classes import names_in
 from yoloxfast.limits import Limit
+from yoloxfast.names import class_names
 
 HEADINGS = ("what", "limit", "how to raise it")
 
@@ -47,6 +47,7 @@ def test_the_limits_of_files_are_those_of_the_code() -> None:
         "pixels of an image file, before it is decoded": yoloxfast.limits.IMAGE_PIXELS,
         "bytes of a model file, and of each file with its weights": yoloxfast.limits.MODEL_BYTES,
         "bytes of the images of one run": yoloxfast.limits.INPUT_BYTES,
+        "bytes of a file of class names": yoloxfast.limits.NAMES_BYTES,
         "seconds of a model's first run": yoloxfast.limits.FIRST_RUN_SECONDS,
     }
     for what, limit in rows.items():
@@ -57,7 +58,7 @@ def test_the_limits_of_files_are_those_of_the_code() -> None:
     }
     (characters,) = numbers_in(found["characters of the class names in a model's metadata"])
     with pytest.warns(UserWarning, match=f"they have {characters + 1:,} characters, more than {characters:,}"):
-        assert names_in({"names": " " * (characters + 1)}, 2) is None
+        assert class_names(None, 1, {"names": "x" * (characters + 1)}) == ("class 0",)
     (levels,) = numbers_in(found["levels of a head"])
     with pytest.raises(ValueError, match=f"got more than {levels} strides"):
         yoloxfast.PostProcessor((32, 32), strides=[8] * (levels + 1))

@@ -82,7 +82,9 @@ def test_an_image_for_which_memory_is_refused_does_not_end_the_run(
 
 
 def test_detect_passes_its_options_on(photos: Path, toy_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--score", "0.3", "--iou", "0.7", "--agnostic", "--names", "cat,dog,fish", "--classes", "dog,2"]
+    names = photos / "names.txt"
+    names.write_text("cat\ndog\nfish\n")
+    options = ["--score", "0.3", "--iou", "0.7", "--agnostic", "--names", str(names), "--classes", "dog,2"]
     options += ["--max", "4", "--legacy", "--threads", "1", "--json", "-"]
     assert main(["detect", str(toy_model), str(photos / "a.png"), *options]) == 0
     (fact,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
@@ -169,7 +171,10 @@ def test_bad_options_and_models_are_one_line_and_status_2(
     assert_fails(capsys, *detect, "--threads", "99999999999", message="threads is 99999999999, expected 1 to 1024")
     assert_fails(capsys, *detect, "--max", "9" * 30, message="max_detections is 9999")
     assert_fails(capsys, *detect, "--device", "GPU", message="device must be the number of a GPU for ONNX Runtime")
-    assert_fails(capsys, *detect, "--names", "one", message="got 1 names for 3 classes")
+    assert_fails(capsys, *detect, "--names", "a,b,c", message="error: no file of class names, one a line: 'a,b,c'\n")
+    assert_fails(capsys, *detect, "--names", photos, message="this is a folder, expected a regular file")
+    assert_fails(capsys, *detect, "--names", toy_model, message="is not a file of class names, one a line: it is not")
+    assert_fails(capsys, *detect, "--names", photos / "notes.txt", message="notes.txt must be 3, one name for each")
     assert_fails(capsys, "detect", tmp_path / "missing.onnx", photos, message="no model file")
     assert_fails(capsys, "detect", photos / "notes.txt", photos, message="unknown suffix")
     (tmp_path / "text.onnx").write_text("hello")

@@ -59,15 +59,16 @@ def test_an_original_is_never_overwritten(photos: Path, toy_model: Path, capsys:
     assert (photos / "a.png").read_bytes() == before
 
 
-def test_json_overwrites_no_image_and_no_model(
+def test_json_overwrites_no_image_no_model_and_no_names(
     photos: Path, toy_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = shutil.copy(toy_model, tmp_path / "model.onnx")
+    model, names = shutil.copy(toy_model, tmp_path / "model.onnx"), tmp_path / "names.txt"
+    names.write_text("cat\ndog\nfish\n")
     (tmp_path / "link").symlink_to(photos)
-    arguments = ("detect", model, photos, "--output", tmp_path / "out")
-    for file in (photos / "a.png", tmp_path / "link/a.png", model, tmp_path / "out/b.jpg"):
+    arguments = ("detect", model, photos, "--output", tmp_path / "out", "--names", names)
+    for file in (photos / "a.png", tmp_path / "link/a.png", model, names, tmp_path / "out/b.jpg"):
         assert_fails(capsys, *arguments, "--json", file, message="is read or written already: choose another --json")
-    assert Detector(model).num_classes == 3
+    assert Detector(model, names=names).names == ("cat", "dog", "fish")
     assert read_image(photos / "a.png").shape == (120, 180, 3)
 
 

@@ -100,12 +100,10 @@ def test_impossible_models_are_refused(arguments: Any, message: str) -> None:
 
 
 def test_names_must_fit_the_classes() -> None:
-    with pytest.raises(ValueError, match="got 1 names for 2 classes"):
+    with pytest.raises(ValueError, match="the number of names must be 2, one for each class, got 1"):
         PostProcessor(SIZE, 2, names=["cat"])
     with pytest.raises(TypeError, match="sequence of strings"):
         PostProcessor(SIZE, 2, names=[1, 2])  # type: ignore[list-item]
-    with pytest.raises(TypeError, match="sequence of strings"):
-        PostProcessor(SIZE, 3, names="abc")
     unordered: tuple[Any, ...] = ({"a", "b"}, {"a": 0, "b": 1}.keys(), b"ab", 7)
     for names in unordered:
         with pytest.raises(TypeError, match="sequence of strings"):

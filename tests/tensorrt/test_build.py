@@ -85,6 +85,27 @@ def test_a_network_is_built(tmp_path: Path, precision: Any, batch: Any) -> None:
     assert expected.items() <= metadata.items()
 
 
+def test_an_engine_keeps_the_names_of_a_file(
+    tmp_path: Path, toy_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names, engine = tmp_path / "names.txt", tmp_path / "toy.engine"
+    names.write_text("cat\ndog\n")
+    arguments = ["build", str(toy_model), "-o", str(engine), "--runtime", RUNTIME, "--names", str(names)]
+    assert_fails(capsys, *arguments, message="names.txt must be 3, one name for each class, got 2")
+    assert not engine.exists()
+    names.write_text("cat\ndog\nfish\n")
+    assert main(arguments) == 0
+    assert read_engine(engine).metadata["names"] == "['cat', 'dog', 'fish']"
+
+
+def test_an_engine_does_not_get_cocos_names_where_the_model_has_others(tmp_path: Path) -> None:
+    model = toy_network.build(tmp_path / "model.onnx", num_classes=80, metadata={"names": "cat, dog"})
+    with pytest.warns(UserWarning, match="metadata are not used: the number of names must be 80") as said:
+        engine = build_engine(model, tmp_path / "toy.engine", runtime=RUNTIME)
+    assert said[0].filename == __file__
+    assert read_engine(engine).metadata["names"].startswith("['class 0', 'class 1'")
+
+
 def test_the_precision_and_the_input_reach_tensorrt(tmp_path: Path) -> None:
     """The network's weights are most of its plan: in float16 it is smaller; and the input has the dtype asked for."""
     plans = {

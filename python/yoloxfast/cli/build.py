@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from yoloxfast.cli.output import check_output, say
-from yoloxfast.cli.values import name_of
+from yoloxfast.cli.values import name_of, path_of
 from yoloxfast.errors import how_to_install
 from yoloxfast.tensorrt import RUNTIMES, build_engine
 from yoloxfast.tensorrt.engine_file import read_engine
@@ -63,6 +63,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--runtime", choices=RUNTIMES, default="tensorrt", help="what is to run it (default: tensorrt)")
     parser.add_argument("--device", type=int, default=0, metavar="N", help="GPU to build on, for TensorRT (default: 0)")
+    parser.add_argument(
+        "--names",
+        metavar="FILE",
+        type=path_of,
+        help="text file with names of the classes, one a line, which the engine keeps",
+    )
     parser.set_defaults(run=run)
 
 
@@ -78,6 +84,7 @@ def run(options: argparse.Namespace) -> int:
         takes_bytes=options.bytes,
         workspace=options.workspace,
         device=options.device,
+        names=options.names,
     )
     metadata = read_engine(engine).metadata
     say("{}: {:,} bytes, {precision}, batch {batch}, {runtime}".format(engine, engine.stat().st_size, **metadata))

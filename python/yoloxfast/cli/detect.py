@@ -38,7 +38,7 @@ _EPILOG = """\
 examples:
   yoloxfast detect yolox-nano photo.jpg
   yoloxfast detect yolox-s photos --output annotated --json boxes.jsonl
-  yoloxfast detect my.onnx 'night/*.png' --names fish --score 0.5
+  yoloxfast detect my.onnx 'night/*.png' --names my.txt --score 0.5
 
 Annotated copies keep their names and their places in a folder; where two have
 the same name, the second becomes NAME-2.
@@ -72,7 +72,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--max", metavar="N", type=positive, help="at most N objects per image, the best (default: all)"
     )
     parser.add_argument(
-        "--names", metavar="A,B", type=list_of, help="names of the model's classes, all of them in order"
+        "--names", metavar="FILE", type=path_of, help="text file with the names of the model's classes, one a line"
     )
     parser.add_argument("--legacy", action="store_true", help="the model is of YOLOX 0.1.0 or before: normalise images")
     parser.add_argument("--quiet", action="store_true", help="do not list the objects")
@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
     is_file, is_output = options.json not in (None, "-"), options.json == "-"
     lists_objects = not options.quiet and not is_output
     if is_file:
-        check_is_free(options.json, sources, options.model)
+        check_is_free(options.json, sources, options.model, options.names)
     if lists_objects:
         check_output()
     with ExitStack() as stack:

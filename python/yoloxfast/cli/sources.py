@@ -78,16 +78,17 @@ def find_sources(arguments: Iterable[str], *, output: Path | None) -> list[Sourc
     return sources
 
 
-def check_is_free(file: str, sources: Iterable[Source], model: str) -> None:
-    """Raise `ValueError` if writing `file` would overwrite the model, an image or an annotated copy."""
+def check_is_free(file: str, sources: Iterable[Source], model: str, names: Path | None) -> None:
+    """Raise `ValueError` if writing `file` would overwrite the model, its names, an image or an annotated copy."""
     name, suffix = os.path.splitext(model)  # noqa: PTH122  # Path.with_suffix raises for an empty name
     weights = [Path(f"{name}.bin")] if suffix.lower() == ".xml" else []  # of OpenVINO, beside the model
     files = [
         Path(model),
         *weights,
-        *(path for source in sources for path in (source.path, source.target) if path is not None),
+        *(path for source in sources for path in (source.path, source.target)),
+        names,
     ]
-    if _identity_of(file) in {_identity_of(path) for path in files}:
+    if _identity_of(file) in {_identity_of(path) for path in files if path is not None}:
         raise ValueError(f"{file} is read or written already: choose another --json")
 
 

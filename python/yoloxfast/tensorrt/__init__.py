@@ -12,6 +12,7 @@ from yoloxfast.tensorrt.recipe import Recipe
 if TYPE_CHECKING:
     import os
 
+    from yoloxfast.names import Names
     from yoloxfast.tensorrt.recipe import Batch, Precision
 
 __all__ = ["RUNTIMES", "SUFFIXES", "build_engine"]
@@ -33,6 +34,7 @@ def build_engine(
     takes_bytes: bool = False,
     workspace: float | None = None,
     device: int = 0,
+    names: Names | None = None,
 ) -> Path:
     """Build an engine file from an ONNX file.
 
@@ -60,6 +62,8 @@ def build_engine(
         GiB of the GPU's memory that layers may use while they run; by default all.
     device : int, default 0
         Number of the GPU that TensorRT builds for; TensorRT-RTX builds for all.
+    names : sequence of str, dict of int to str, or path, optional
+        Names of the classes, which the engine keeps, as `Detector` takes them; by default those that `Detector` finds.
 
     Returns
     -------
@@ -73,9 +77,9 @@ def build_engine(
     EngineError
         There is no GPU, or TensorRT cannot build the engine, in its own words.
     ValueError, TypeError
-        An option out of range.
+        An option out of range; not one name per class.
     FileNotFoundError
-        There is no such model.
+        There is no such model, or no such file of names.
     OSError
         The file cannot be written; that is found out before the build.
     MissingDependencyError
@@ -100,5 +104,5 @@ def build_engine(
         raise ValueError(f"{output} is not a file, expected one for the engine, or a name that is free")
     if output.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{output} has the suffix {output.suffix!r}, expected {', '.join(SUFFIXES)} for an engine")
-    builder.build(path, output, recipe)
+    builder.build(path, output, recipe, names)
     return output

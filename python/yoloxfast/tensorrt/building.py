@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from yoloxfast._core import __version__
 from yoloxfast.backends import open_network
-from yoloxfast.classes import default_names, names_in
 from yoloxfast.errors import ModelError
 from yoloxfast.export import Conversion, checked_graph, digest_of
 from yoloxfast.files import replacing
+from yoloxfast.names import class_names
 from yoloxfast.tensorrt.builder import Options, build_plan
 from yoloxfast.tensorrt.cache import engines_folder
 from yoloxfast.tensorrt.engine_file import write_engine
@@ -19,6 +19,7 @@ from yoloxfast.tensorrt.library import library
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from yoloxfast.names import Names
     from yoloxfast.tensorrt.cuda import Device
     from yoloxfast.tensorrt.recipe import Recipe
 
@@ -61,7 +62,7 @@ class EngineBuilder:
             "yoloxfast": __version__,
         }
 
-    def build(self, model: Path, output: Path, recipe: Recipe) -> None:
+    def build(self, model: Path, output: Path, recipe: Recipe, names: Names | None = None) -> None:
         """Build an ONNX file into an engine file, which is replaced when all is done.
 
         Raises
@@ -70,8 +71,10 @@ class EngineBuilder:
             Not a YOLOX, or one that cannot be converted as `recipe` says, or that TensorRT cannot parse.
         EngineError
             TensorRT cannot build it.
+        ValueError, TypeError
+            Not one name per class.
         OSError
-            The file cannot be written; that is found out before the build.
+            The file cannot be written, or that of the names not be read; that is found out before the build.
         """
         identity = self.identity(model, recipe)
         with closing(open_network(model, backend="onnxruntime")) as source:
@@ -79,8 +82,8 @@ class EngineBuilder:
             least, best, largest = recipe.batch or (exported,) * 3
             is_dynamic = least != largest
             conversion = Conversion(None if is_dynamic else least, recipe.precision == "fp16", recipe.takes_bytes)
+            names = class_names(names, source.head.num_classes, source.backend.metadata)
             graph = checked_graph(model, source, conversion)
-        names = names_in(source.backend.metadata, source.head.num_classes) or default_names(source.head.num_classes)
         metadata = {
             **source.backend.metadata,
             "names": repr(list(names)),
