@@ -12,6 +12,7 @@ __all__ = [
     "PADDING",
     "SCORE_LIMIT",
     "Options",
+    "PixelFormat",
     "Plans",
     "PostProcessor",
     "Times",
@@ -31,6 +32,10 @@ __version__: str
 
 # letterbox.rs
 @final
+class PixelFormat:
+    def __new__(cls, reverses: bool, values: NDArray[np.float32] | None, single_precision: bool) -> PixelFormat: ...
+
+@final
 class Plans:
     def __new__(cls) -> Plans: ...
 
@@ -38,8 +43,7 @@ def letterbox(
     images: Sequence[NDArray[np.uint8]],
     out: NDArray[Any],
     interleaved: bool,
-    reverses: bool,
-    legacy: bool,
+    pixels: PixelFormat,
     border: bool,
     threads: int,
     plans: Plans | None,

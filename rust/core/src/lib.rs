@@ -25,7 +25,7 @@ pub use candidates::SCORE_LIMIT;
 pub use detections::Detections;
 pub use error::Error;
 pub use grid::{Anchor, Grid, MAX_STRIDES};
-pub use letterbox::{Float, Format, Job, MAX_SIDE, PADDING, Plan, Sample, Size};
+pub use letterbox::{Fit, Float, Format, Job, MAX_SIDE, PADDING, Plan, Sample, Size};
 pub use level::Level;
 pub use memory::try_collect;
 pub use nms::nms;
