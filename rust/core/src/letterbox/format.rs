@@ -73,19 +73,26 @@ impl<T: Sample> Format<T> {
 
     /// Writes pixels, one slice for each channel; of a grey row only the first one counts.
     pub(super) fn write(&self, level: Level, mut pixels: [&[u8]; CHANNELS], row: &mut Row<'_, T>) {
-        if self.reversed && !matches!(row, Row::Grey(_)) {
+        let grey = pixels[0];
+        if self.reversed {
             pixels.reverse();
         }
-        let planes = match row {
-            Row::Grey(plane) => std::slice::from_mut(plane),
-            Row::Planes(planes) => &mut planes[..],
-            Row::Interleaved(samples) => return self.write_interleaved(level, pixels, samples),
-        };
-        for (channel, (samples, pixels)) in planes.iter_mut().zip(pixels).enumerate() {
-            match &self.tables {
-                Some(tables) => look_up(&tables[channel], pixels, samples.iter_mut()),
-                None => widen(level, pixels, samples),
+        match row {
+            Row::Grey(samples) => self.write_plane(level, 0, grey, samples),
+            Row::Planes(planes) => {
+                for (channel, (samples, pixels)) in planes.iter_mut().zip(pixels).enumerate() {
+                    self.write_plane(level, channel, pixels, samples);
+                }
             }
+            Row::Interleaved(samples) => self.write_interleaved(level, pixels, samples),
+        }
+    }
+
+    #[inline(always)]
+    fn write_plane(&self, level: Level, channel: usize, pixels: &[u8], samples: &mut [T]) {
+        match &self.tables {
+            Some(tables) => look_up(&tables[channel], pixels, samples.iter_mut()),
+            None => widen(level, pixels, samples),
         }
     }
 
