@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Point = tuple[float, float]
 
 HEIGHT, WIDTH = 720, 1280
-FINE = 3  # drawn so many times larger, then shrunk: smooth edges
+FINE = 3  # drawn this many times larger, then shrunk, so that edges are smooth
 BLACK, GREY, WHITE = (30, 30, 30), (75, 75, 75), (245, 245, 245)
 
 

@@ -101,5 +101,5 @@ def test_detect_without_the_network(benchmark: BenchmarkFixture, photo: str, tur
     }
     assert calls[program]() == yolox(backend, image)
     benchmark.group = f"1920x1080, {photo} photo ({ORIGIN}), 0.3/0.45"
-    benchmark.extra_info.update(table="Detector.detect but for the network's run", program=program, turn=turn)
+    benchmark.extra_info.update(table="Detector.detect without the network's run", program=program, turn=turn)
     benchmark(calls[program])

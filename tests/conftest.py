@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from contextlib import suppress
 from importlib import import_module
@@ -17,6 +18,7 @@ import yoloxfast
 from leftovers import assert_threads_end, running_threads
 from locations import DATA
 from onnx_engine import engine_of
+from pretend_machine import new_world, switch_off
 from tensorrt_double import doubles
 
 if TYPE_CHECKING:
@@ -54,6 +56,14 @@ def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     """A pretend GPU, reached first by the real pycuda, then by the real cuda-python, and a double of TensorRT."""
     with doubles(lambda name, module: monkeypatch.setitem(sys.modules, name, module), request.param) as world:
         yield world
+
+
+@pytest.fixture
+def world_to_break() -> Iterator[World]:
+    """A pretend GPU for the real cuda-python; unlike `world`, it may end with rules broken and memory not freed."""
+    yield new_world("cuda-python")
+    gc.collect()
+    switch_off()
 
 
 @pytest.fixture

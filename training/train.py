@@ -75,13 +75,13 @@ def build() -> torch.nn.Module:
 
 
 def train(steps: int) -> torch.nn.Module:
-    """Return the network after so many steps."""
+    """Return the network after that number of steps."""
     torch.manual_seed(SEED)
     torch.set_num_threads(THREADS)
     torch.use_deterministic_algorithms(mode=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # no need: nothing reads it
     model = build().to(memory_format=torch.channels_last)
-    model.head.use_l1 = True  # YOLOX adds the L1 loss when its augmentation ends; there is none here
+    model.head.use_l1 = True  # YOLOX adds the L1 loss when its augmentation ends; here nothing is augmented
     weights = [weight for weight in model.parameters() if weight.ndim > 1]
     offsets = [weight for weight in model.parameters() if weight.ndim == 1]
     groups = [{"params": weights, "weight_decay": WEIGHT_DECAY}, {"params": offsets, "weight_decay": 0.0}]

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 __all__ = [
     "BOX_COLUMNS",
     "LEVEL",
+    "LOG_SIZE_LIMIT",
     "MAX_CLASSES",
     "MAX_SIDE",
     "PADDING",
     "SCORE_LIMIT",
+    "SEMANTICS",
     "Options",
     "PixelFormat",
     "Plans",
@@ -24,10 +26,12 @@ __all__ = [
 
 BOX_COLUMNS: int
 LEVEL: str
+LOG_SIZE_LIMIT: float
 MAX_CLASSES: int
 MAX_SIDE: int
 PADDING: int
 SCORE_LIMIT: float
+SEMANTICS: list[str]
 __version__: str
 
 # letterbox.rs
@@ -65,6 +69,7 @@ class Options:
     def __new__(
         cls,
         num_classes: int,
+        semantics: str,
         score_threshold: float,
         iou_threshold: float,
         class_agnostic: bool,
@@ -74,16 +79,37 @@ class Options:
 
 @final
 class PostProcessor:
-    def __new__(cls, height: int, width: int, num_classes: int, strides: Sequence[int]) -> PostProcessor: ...
+    def __new__(
+        cls,
+        height: int,
+        width: int,
+        num_classes: int,
+        strides: Sequence[int],
+        layout: str = "rows",
+        decoded: bool = False,
+        logits: bool = False,
+        extra_columns: int = 0,
+    ) -> PostProcessor: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
-    def __reduce__(self) -> tuple[type[PostProcessor], tuple[int, int, int, list[int]]]: ...
+    def __reduce__(
+        self,
+    ) -> tuple[type[PostProcessor], tuple[int, int, int, list[int], str, bool, bool, int]]: ...
     def decode(self, raw: NDArray[Any]) -> NDArray[np.float32]: ...
     def run(
-        self, raw: NDArray[Any], scale: float, options: Options
+        self,
+        raw: NDArray[Any] | Sequence[NDArray[Any]],
+        scale: float,
+        image_size: tuple[int, int] | None,
+        options: Options,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]: ...
     def run_batch(
-        self, raw: NDArray[Any], scales: Iterable[float] | None, options: Options, threads: int
+        self,
+        raw: NDArray[Any] | Sequence[NDArray[Any]],
+        scales: Iterable[float] | None,
+        image_sizes: Sequence[tuple[int, int]] | None,
+        options: Options,
+        threads: int,
     ) -> list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]]: ...
 
 # statistics.rs

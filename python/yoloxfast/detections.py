@@ -191,7 +191,7 @@ class Detections:
         TypeError, ValueError
             Not such an image.
         MissingDependencyError
-            There is no OpenCV, or one that cannot be loaded.
+            OpenCV is not installed or cannot be loaded.
         """
         from yoloxfast.drawing import draw
 

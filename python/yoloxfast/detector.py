@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from yoloxfast.backends import Provider
     from yoloxfast.classes import Classes, Names
+    from yoloxfast.forms import Semantics
     from yoloxfast.input_format import Color, Numbers
     from yoloxfast.models import PinnedModel
 
@@ -25,6 +26,7 @@ _OF_IMAGES = (
     "classes",
     "max_detections",
     "names",
+    "semantics",
     "color",
     "legacy",
     "mean",
@@ -54,6 +56,10 @@ class Detector(Inference):
         file: for `.onnx` ONNX Runtime, for engines the one that built them. With a TensorRT for an `.onnx` file, the
         engine is built, which may take minutes, and kept for the next time in the user's cache, or in the folder that
         YOLOXFAST_ENGINES names.
+    semantics : str, default "eval"
+        The program of YOLOX whose detections these are, to the digit: "eval" (the COCO evaluator), "demo"
+        (`tools/demo.py`), "onnx-demo" and "onnx-demo-aware" (`demo/ONNXRuntime`, class-agnostic or not) or "cpp-demo"
+        (`demo/TensorRT/cpp`); `yoloxfast.forms.Semantics` tells them apart. Thresholds stay as they are.
     score_threshold : float, default 0.25
         Least objectness times class score, 0 to 1.
     iou_threshold : float, default 0.45
@@ -148,6 +154,7 @@ class Detector(Inference):
         model: str | os.PathLike[str],
         *,
         backend: str | None = None,
+        semantics: Semantics = "eval",
         score_threshold: float = 0.25,
         iou_threshold: float = 0.45,
         class_agnostic: bool = False,

@@ -63,7 +63,7 @@ def check_kind(status: os.stat_result, path: Path) -> None:
 
 
 def _permissions_of(path: Path) -> int | None:
-    """Return those of the file that is to be replaced, None if there is none; others than regular files are refused."""
+    """Return the permissions of the file to be replaced, None if it does not exist; refuse all but regular files."""
     try:
         status = path.stat()
     except OSError:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from yoloxfast.backends.network import Network
     from yoloxfast.classes import Classes, Names
     from yoloxfast.detections import Detections
+    from yoloxfast.forms import Semantics
     from yoloxfast.input_format import Color, Numbers
     from yoloxfast.media.pixels import ImageLike
 
@@ -43,7 +44,7 @@ class Inference:
     ----------
     network : Network
         Closed with this.
-    names, color, legacy, mean, std, scale, input_color, threads
+    names, semantics, color, legacy, mean, std, scale, input_color, threads
         As for `Detector`.
     **options
         Those of `PostProcessor.options`, for calls that do not say otherwise.
@@ -69,6 +70,7 @@ class Inference:
         network: Network,
         *,
         names: Names | None = None,
+        semantics: Semantics = "eval",
         color: Color = "bgr",
         legacy: bool = False,
         mean: Numbers | None = None,
@@ -85,10 +87,11 @@ class Inference:
         self.num_classes = head.num_classes
         layout, *_ = layouts_of(network.input.shape[1:])
         asked = PixelOptions(color=color, legacy=legacy, mean=mean, std=std, scale=scale, input_color=input_color)
-        pixels = pixel_format(network.input.dtype, layout.channels, **asked)
+        in_cpp = semantics == "cpp-demo"
+        pixels = pixel_format(network.input.dtype, layout.channels, **asked, single_precision=in_cpp)
         if names is None:
             names = names_in(self.backend.metadata, head.num_classes)
-        self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names)
+        self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names, semantics=semantics)
         self.names = self._post.names
         self.statistics = Statistics()
         self._pipeline = Pipeline(network, self._post, self.statistics, color, pixels)
@@ -129,7 +132,7 @@ class Inference:
         TypeError, ValueError
             Not such an image, a file that is not an image, an option out of range, an unknown class.
         OSError, MemoryError, MissingDependencyError
-            The file cannot be read, or does not fit into memory; there is no OpenCV to read it with.
+            The file cannot be read, or does not fit into memory; OpenCV, which reads it, is not installed.
         EngineError
             The runtime failed, or the detector is closed.
         ModelError

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Color", "Layout", "Numbers", "PixelOptions", "layouts_of", "pixel_format"]
+__all__ = ["Color", "InputLayout", "Numbers", "PixelOptions", "layouts_of", "pixel_format"]
 
 Color = Literal["bgr", "rgb"]
 Numbers: TypeAlias = "float | Sequence[float] | NDArray[np.floating[Any]]"
@@ -32,7 +32,7 @@ _NO_STEPS: _Steps = ((1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 _LEGACY: _Steps = ((1 / 255,) * _COLORS, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-class Layout(NamedTuple):
+class InputLayout(NamedTuple):
     """How one image lies in an input.
 
     Attributes
@@ -55,16 +55,16 @@ class Layout(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def layouts_of(shape: tuple[int, ...]) -> tuple[Layout, ...]:
+def layouts_of(shape: tuple[int, ...]) -> tuple[InputLayout, ...]:
     """Return what the shape of one image of an input may mean, the likeliest first; nothing if it is not an image."""
     match shape:
         case (first, second, third):
             meanings = [
-                (first == _COLORS, Layout((second, third), _COLORS)),
-                (third == _COLORS, Layout((first, second), _COLORS, interleaved=True)),
-                (first == 1, Layout((second, third), 1)),
-                (third == 1, Layout((first, second), 1, interleaved=True)),
-                (first == _PATCHES, Layout((2 * second, 2 * third), _COLORS, patches=True)),
+                (first == _COLORS, InputLayout((second, third), _COLORS)),
+                (third == _COLORS, InputLayout((first, second), _COLORS, interleaved=True)),
+                (first == 1, InputLayout((second, third), 1)),
+                (third == 1, InputLayout((first, second), 1, interleaved=True)),
+                (first == _PATCHES, InputLayout((2 * second, 2 * third), _COLORS, patches=True)),
             ]
             return tuple(layout for fits, layout in meanings if fits)
     return ()

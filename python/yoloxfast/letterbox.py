@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self, Unpack
 
-    from yoloxfast.input_format import Color, Layout, Numbers
+    from yoloxfast.input_format import Color, InputLayout, Numbers
 
 __all__ = ["Letterbox", "letterbox", "letterbox_batch"]
 
@@ -222,7 +222,7 @@ def _checked_size(size: Any) -> tuple[int, int]:
     return height, width
 
 
-def _checked_out(out: Any, batch: tuple[int, ...], size: tuple[int, int]) -> tuple[NDArray[Any], Layout]:
+def _checked_out(out: Any, batch: tuple[int, ...], size: tuple[int, int]) -> tuple[NDArray[Any], InputLayout]:
     """Return where to write, by default a new array, and how that lies."""
     planes = (*batch, 3, *size)
     if out is None:

@@ -195,7 +195,7 @@ class PinnedModel:
         Raises
         ------
         FileNotFoundError
-            There is no such file any more, or none on this machine.
+            The file does not exist any more, or not on this machine.
         ModelError
             It is another file.
         """

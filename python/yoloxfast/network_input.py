@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from yoloxfast.input_format import Layout
+    from yoloxfast.input_format import InputLayout
 
 _process = os.getpid()
 _CHANNELS = 3
@@ -48,7 +48,7 @@ class NetworkInput:
     Parameters
     ----------
     batch : ndarray, C-contiguous
-        Of float32, float16 or uint8, and a shape that is a batch of a `Layout`.
+        Of float32, float16 or uint8, and a shape that is a batch of a `InputLayout`.
     """
 
     def __init__(self, batch: NDArray[Any]) -> None:
@@ -101,7 +101,7 @@ class NetworkInput:
 def fill(
     images: Sequence[NDArray[Any]],
     out: NDArray[Any],
-    layout: Layout,
+    layout: InputLayout,
     pixels: _core.PixelFormat,
     threads: int,
     *,

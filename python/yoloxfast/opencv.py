@@ -1,7 +1,7 @@
 """The one place that imports OpenCV: whichever build of it is installed.
 
-Detecting needs none. What reads, writes or draws images imports `cv2` from here when it is called, and so says in one
-sentence what to do where there is none, or one that cannot be loaded.
+Detection does not need it. What reads, writes or draws images imports `cv2` from here when it is called. If OpenCV is
+not installed or cannot be loaded, the error says in one sentence what to do.
 """
 
 from __future__ import annotations

@@ -73,7 +73,17 @@ class Run:
         The network is closed, or the runtime failed.
     """
 
-    __slots__ = ("_context", "_letterbox", "_pipeline", "_ready", "_scales", "_since", "_waited", "is_submitted")
+    __slots__ = (
+        "_context",
+        "_letterbox",
+        "_pipeline",
+        "_ready",
+        "_scales",
+        "_since",
+        "_sizes",
+        "_waited",
+        "is_submitted",
+    )
 
     def __init__(self, pipeline: Pipeline, images: int) -> None:
         self._pipeline = pipeline
@@ -83,6 +93,7 @@ class Run:
         self._waited = self._ready - asked
         self._letterbox = 0.0
         self._scales: list[float] = []
+        self._sizes: list[tuple[int, int]] = []
         self.is_submitted = False
 
     def __len__(self) -> int:
@@ -92,6 +103,7 @@ class Run:
         """Write images, which have been checked, into the next places of the input."""
         began = perf_counter()
         self._scales += self._context.input.write(len(self), images, self._pipeline.pixels, threads=threads)
+        self._sizes += [(image.shape[0], image.shape[1]) for image in images]
         self._ready = perf_counter()
         self._letterbox += self._ready - began
 
@@ -113,7 +125,9 @@ class Run:
         """Wait for it, and return what is found in each image."""
         raw = self._raw()
         began = perf_counter()
-        found = self._pipeline.post.run_batch(raw[: len(self)], self._scales, options, threads=threads)
+        found = self._pipeline.post.run_batch(
+            raw[: len(self)], self._scales, options, image_sizes=self._sizes, threads=threads
+        )
         self._record(began, len(found))
         return found
 
@@ -122,8 +136,8 @@ class Run:
         raw = self._raw()
         began, found = perf_counter(), 0
         try:
-            for scale in self._scales:
-                yield self._pipeline.post.run(raw[found], scale, options)
+            for scale, size in zip(self._scales, self._sizes, strict=True):
+                yield self._pipeline.post.run(raw[found], scale, options, image_size=size)
                 found += 1
         finally:
             self._record(began, found)

@@ -2,28 +2,30 @@
 
 Written as YOLOX's own Python is (`yolox/utils/demo_utils.py`, `yolox/utils/boxes.py`), for reading, not for speed: the
 grid is built on every call, every anchor is decoded, classes are suppressed one after the other. Arguments are not
-checked. Only rows that are not finite, which YOLOX does not consider, and scores that no sigmoid gives are treated
-beyond it.
+checked. Only what YOLOX does not consider is treated beyond it: rows that are not finite, scores that no sigmoid gives,
+boxes that are decoded already.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import operator
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from yoloxfast._core import SCORE_LIMIT
+from yoloxfast._core import LOG_SIZE_LIMIT, SCORE_LIMIT
 from yoloxfast.classes import default_names, resolve_classes
 from yoloxfast.detections import Detections
 from yoloxfast.errors import ModelError
 from yoloxfast.opencv import cv2
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from yoloxfast.classes import Classes
+    from yoloxfast.forms import Layout, Semantics
     from yoloxfast.input_format import Color, Numbers
 
 __all__ = ["decode", "letterbox", "nms", "postprocess"]
@@ -105,11 +107,22 @@ def nms(
     iou_threshold: float = 0.45,
 ) -> NDArray[np.int64]:
     """Suppress boxes that overlap a better one: specification of `yoloxfast.nms`."""
+    return _nms(boxes, scores, class_ids, iou_threshold, extra=0)
+
+
+def _nms(
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    class_ids: NDArray[np.integer[Any]] | None,
+    iou_threshold: float,
+    *,
+    extra: int,
+) -> NDArray[np.int64]:
     finite = np.isfinite(boxes).all(axis=1) & np.isfinite(scores)
     if class_ids is None:
         class_ids = np.zeros(len(boxes), np.int64)
     kept = [
-        _nms_one_class(boxes, scores, np.flatnonzero(finite & (class_ids == class_id)), iou_threshold)
+        _nms_one_class(boxes, scores, np.flatnonzero(finite & (class_ids == class_id)), iou_threshold, extra)
         for class_id in np.unique(class_ids)
     ]
     indices = np.sort(np.concatenate([np.zeros(0, np.int64), *kept]))
@@ -118,31 +131,84 @@ def nms(
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def _nms_one_class(
-    boxes: NDArray[np.float32], scores: NDArray[np.float32], indices: NDArray[np.int64], iou_threshold: float
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    indices: NDArray[np.int64],
+    iou_threshold: float,
+    extra: int,
 ) -> NDArray[np.int64]:
     x1, y1, x2, y2 = boxes.T
     order = indices[np.argsort(-scores[indices], kind="stable")]
     kept = []
-    areas = (x2 - x1) * (y2 - y1)
+    areas = (x2 - x1 + extra) * (y2 - y1 + extra)
     while order.size > 0:
         best, others = order[0], order[1:]
         kept.append(best)
-        width = np.maximum(np.minimum(x2[best], x2[others]) - np.maximum(x1[best], x1[others]), 0)
-        height = np.maximum(np.minimum(y2[best], y2[others]) - np.maximum(y1[best], y1[others]), 0)
+        width = np.maximum(np.minimum(x2[best], x2[others]) - np.maximum(x1[best], x1[others]) + extra, 0)
+        height = np.maximum(np.minimum(y2[best], y2[others]) - np.maximum(y1[best], y1[others]) + extra, 0)
         intersection = width * height
         iou = intersection / (areas[best] + areas[others] - intersection)
         order = others[~(iou > np.float32(iou_threshold))]
     return np.array(kept, np.int64)
 
 
+class _Rules(NamedTuple):
+    """What counts as a detection in one of YOLOX's programs."""
+
+    classes: Literal["best", "best product", "all"]
+    passes: Callable[[Any, Any], Any]
+    class_agnostic: bool = False
+    counts_pixels: bool = False
+    clips: bool = False
+    orders_by_class: bool = False
+
+
+_RULES: dict[str, _Rules] = {
+    "eval": _Rules("best", operator.ge),
+    "demo": _Rules("best", operator.ge, class_agnostic=True),
+    "onnx-demo": _Rules("best product", operator.gt, class_agnostic=True, counts_pixels=True),
+    "onnx-demo-aware": _Rules("all", operator.gt, counts_pixels=True, orders_by_class=True),
+    "cpp-demo": _Rules("all", operator.gt, class_agnostic=True, clips=True),
+}
+
+
+def rows_of(
+    raw: NDArray[Any] | Sequence[NDArray[Any]], layout: Layout = "rows", *, logits: bool = False
+) -> NDArray[np.float32]:
+    """Return a raw output of any layout as rows: specification of how `yoloxfast.PostProcessor` reads it."""
+    match layout:
+        case "channels-first":
+            rows = np.transpose(raw)
+        case "maps":
+            rows = np.concatenate([level.reshape(len(level), -1).T for level in raw])
+        case "pixel-maps":
+            rows = np.concatenate([level.reshape(-1, level.shape[-1]) for level in raw])
+        case "split-maps":
+            parts = [part.reshape(len(part), -1).T for part in raw]
+            rows = np.concatenate([np.concatenate(parts[n : n + 3], axis=1) for n in range(0, len(parts), 3)])
+        case _:
+            rows = np.asarray(raw)
+    rows = rows.astype(np.float32)
+    if logits:
+        scores = rows[:, 4:].astype(np.float64)
+        rows[:, 4:] = np.where(np.isfinite(scores), 1 / (1 + np.exp(-scores)), np.nan)
+    return rows
+
+
 @np.errstate(over="ignore", invalid="ignore")
 def postprocess(
-    raw: NDArray[Any],
+    raw: NDArray[Any] | Sequence[NDArray[Any]],
     input_size: tuple[int, int],
     strides: Sequence[int] = (8, 16, 32),
     *,
     names: Sequence[str] | None = None,
+    layout: Layout = "rows",
+    decoded: bool = False,
+    logits: bool = False,
+    extra_columns: int = 0,
     scale: float = 1.0,
+    image_size: tuple[int, int] | None = None,
+    semantics: Semantics = "eval",
     score_threshold: float = 0.25,
     iou_threshold: float = 0.45,
     class_agnostic: bool = False,
@@ -150,32 +216,78 @@ def postprocess(
     max_detections: int | None = None,
 ) -> Detections:
     """Find the detections of one image: specification of calling a `yoloxfast.PostProcessor`."""
-    decoded = decode(raw, input_size, strides)
-    names = default_names(raw.shape[1] - 5) if names is None else tuple(names)
+    rules = _RULES[semantics]
+    rows = rows_of(raw, layout, logits=logits)
+    rows = rows[:, : rows.shape[1] - extra_columns]
+    names = default_names(rows.shape[1] - 5) if names is None else tuple(names)
+    threshold = np.float32(score_threshold)
 
-    boxes = np.empty((len(decoded), 4), np.float32)
-    boxes[:, 0] = decoded[:, 0] - decoded[:, 2] / 2
-    boxes[:, 1] = decoded[:, 1] - decoded[:, 3] / 2
-    boxes[:, 2] = decoded[:, 0] + decoded[:, 2] / 2
-    boxes[:, 3] = decoded[:, 1] + decoded[:, 3] / 2
+    if layout in ("labelled", "finished"):
+        boxes, scores, class_ids = rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)
+        found = rules.passes(scores, threshold) & ((scores > 0) | (layout != "finished"))
+        anchors = np.flatnonzero(found & np.isfinite(rows).all(axis=1))
+        scores, class_ids = scores[anchors], class_ids[anchors]
+    else:
+        anchors, class_ids, scores = _candidates(rows, threshold, rules)
+        boxes = _corners(rows if decoded else _decoded(rows, anchors, input_size, strides))
+
     boxes_in_image = boxes / np.float32(scale)
-
-    class_ids = decoded[:, 5:].argmax(axis=1)
-    objectness, class_scores = decoded[:, 4], decoded[np.arange(len(decoded)), 5 + class_ids]
-    scores = objectness * class_scores
-    passes, finite = scores >= np.float32(score_threshold), np.isfinite(raw).all(axis=1)
-    class_is_above = class_scores > SCORE_LIMIT
-    passes &= ~class_is_above | (objectness * np.float32(SCORE_LIMIT) >= np.float32(score_threshold))
-    above = np.flatnonzero(finite & ((objectness > SCORE_LIMIT) | (class_is_above & passes)))
-    if above.size > 0:
-        score = max(objectness[above[0]], class_scores[above[0]])
-        raise ModelError(f"anchor {above[0]} has a score of {score}, YOLOX scores lie in 0..1")
-    candidates = np.flatnonzero(passes & finite & np.isfinite(boxes_in_image).all(axis=1))
     wanted = resolve_classes(classes, names)
-    if wanted is not None:
-        candidates = candidates[np.isin(class_ids[candidates], wanted)]
+    keep = np.isfinite(boxes_in_image[anchors]).all(axis=1)
+    keep &= wanted is None or np.isin(class_ids, wanted)
+    anchors, class_ids, scores = anchors[keep], class_ids[keep], scores[keep]
 
-    groups = None if class_agnostic else class_ids[candidates]
-    kept = nms(boxes[candidates], scores[candidates], groups, iou_threshold=iou_threshold)
-    best = candidates[kept][:max_detections]
-    return Detections(boxes_in_image[best], scores[best], class_ids[best], names)
+    if layout == "finished":
+        best = np.argsort(-scores, kind="stable")
+    else:
+        boxes = boxes_in_image if rules.counts_pixels else boxes
+        groups = None if class_agnostic or rules.class_agnostic else class_ids
+        best = _nms(boxes[anchors], scores, groups, iou_threshold, extra=int(rules.counts_pixels))
+    best = best[:max_detections]
+    if rules.orders_by_class:
+        best = best[np.argsort(class_ids[best], kind="stable")]
+    xyxy = boxes_in_image[anchors[best]]
+    if rules.clips and image_size is not None:
+        height, width = image_size
+        xyxy = np.clip(xyxy, 0, np.array((width - 1, height - 1) * 2, np.float32))
+    return Detections(xyxy, scores[best], class_ids[best], names)
+
+
+def _candidates(
+    rows: NDArray[np.float32], threshold: np.float32, rules: _Rules
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Return anchors, their classes and scores; with several classes, an anchor is there several times."""
+    objectness, class_scores = rows[:, 4], rows[:, 5:]
+    finite, highest = np.isfinite(rows).all(axis=1), class_scores.max(axis=1)
+    is_looked_at = (highest <= SCORE_LIMIT) | rules.passes(objectness * np.float32(SCORE_LIMIT), threshold)
+    class_is_above = (highest > SCORE_LIMIT) & rules.passes(objectness * highest, threshold) & is_looked_at
+    above = np.flatnonzero(finite & ((objectness > SCORE_LIMIT) | class_is_above))
+    if above.size > 0:
+        score = max(objectness[above[0]], highest[above[0]])
+        raise ModelError(f"anchor {above[0]} has a score of {score}, YOLOX scores lie in 0..1")
+
+    products = objectness[:, np.newaxis] * class_scores
+    passing = rules.passes(products, threshold) & (finite & is_looked_at)[:, np.newaxis]
+    if rules.classes != "all":
+        best = (class_scores if rules.classes == "best" else products).argmax(axis=1)
+        passing &= best[:, np.newaxis] == np.arange(class_scores.shape[1])
+    anchors, class_ids = np.nonzero(passing)
+    return anchors, class_ids, products[anchors, class_ids]
+
+
+def _decoded(
+    rows: NDArray[np.float32], anchors: NDArray[np.int64], input_size: tuple[int, int], strides: Sequence[int]
+) -> NDArray[np.float32]:
+    log_size = rows[anchors, 2:4].max(initial=0)
+    if log_size > LOG_SIZE_LIMIT:
+        raise ModelError(f"a box has {log_size} as the logarithm of a width or height, the boxes are decoded already")
+    return decode(rows, input_size, strides)
+
+
+def _corners(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    corners = np.empty((len(rows), 4), np.float32)
+    corners[:, 0] = rows[:, 0] - rows[:, 2] / 2
+    corners[:, 1] = rows[:, 1] - rows[:, 3] / 2
+    corners[:, 2] = rows[:, 0] + rows[:, 2] / 2
+    corners[:, 3] = rows[:, 1] + rows[:, 3] / 2
+    return corners

@@ -84,7 +84,13 @@ def test_detections_are_those_that_the_specification_found(mode: str) -> None:
 @pytest.mark.parametrize("seed", range(2000, 2020))
 def test_detections_are_those_that_the_specification_finds(seed: int) -> None:
     image = draw_scene(seed).image
-    for mode in ("eval_0.25_0.45", "eval_0.001_0.65"):
+    for mode in (
+        "eval_0.25_0.45",
+        "eval_0.001_0.65",
+        "onnx_demo_0.1_0.45",
+        "onnx_demo_aware_0.1_0.45",
+        "cpp_demo_0.3_0.45",
+    ):
         options = options_of(mode)
         found = expected(DEMO_MODEL, image, SIZE, names=CLASSES, **options)
         assert len(found) > 0

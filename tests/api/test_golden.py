@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from average_precision import AveragePrecision, average_precision
-from golden import assert_same, options_of, report
+from golden import assert_same, in_order_of, options_of, report
 from specification import expected
 from yoloxfast import Detector, PostProcessor, reference
 from yoloxfast.classes import COCO_CATEGORY_IDS, COCO_NAMES
@@ -18,41 +18,59 @@ from yoloxfast.media.images import read_image
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from yoloxfast import Detections
+    from yoloxfast.forms import Semantics
+
 
 def golden_file(data: Path, file: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((data / "golden" / file).read_text())
     return content
 
 
-@pytest.mark.parametrize("mode", ["eval_0.3_0.45", "eval_0.01_0.65", "agnostic_0.3_0.45"])
+MODES = (
+    "eval_0.3_0.45",
+    "eval_0.01_0.65",
+    "agnostic_0.3_0.45",
+    "onnx_demo_0.1_0.45",
+    "onnx_demo_aware_0.1_0.45",
+    "cpp_demo_0.3_0.45",
+)
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_detections_on_coco_val_are_those_of_yolox(data: Path, mode: str) -> None:
     photos = golden_file(data, "yolox_nano_416.json")
     assert len(photos) == 100
     with Detector(data / "models/yolox_nano.onnx", **options_of(mode)) as detector:
-        differences = [
-            assert_same(
-                detector.detect(read_image(data / "coco_val/images" / name)), golden[mode], pixels=0.01, score=1e-5
-            )
-            for name, golden in photos.items()
-        ]
+        differences = []
+        for name, golden in photos.items():
+            found = detector.detect(read_image(data / "coco_val/images" / name))
+            found = in_order_of(found, golden[mode], score=1e-6)
+            differences.append(assert_same(found, golden[mode], pixels=0.01, score=1e-5))
     report(f"{mode} on coco_val, {sum(len(golden[mode]) for golden in photos.values())} detections", differences)
+
+
+def find(raw: NDArray[Any], size: tuple[int, int], *, semantics: Semantics, **options: Any) -> Detections:
+    return PostProcessor(size, semantics=semantics)(raw, **options)
 
 
 @pytest.mark.parametrize("size", [416, 640])
 def test_detections_from_raw_outputs_are_those_of_yolox(data: Path, size: int) -> None:
     photos = golden_file(data, f"yolox_nano_{size}.json")
-    post = PostProcessor((size, size))
     differences = []
     with np.load(data / f"golden/raw_{size}.npz") as raws:
         assert len(raws.files) > 2
         for name in raws.files:
-            raw, expected = raws[name], photos[f"{name}.jpg"]
-            for mode in expected:
-                if mode.startswith(("eval", "agnostic")):
-                    options = {"scale": expected["ratio"], **options_of(mode)}
-                    found = post(raw, **options)
-                    differences.append(assert_same(found, expected[mode], pixels=1e-3, score=1e-6))
-                    assert found == reference.postprocess(raw, (size, size), **options)
+            raw, golden = raws[name], photos[f"{name}.jpg"]
+            height, width = read_image(data / f"coco_val/images/{name}.jpg").shape[:2]
+            for mode in golden.keys() - {"ratio"}:
+                options = {"scale": golden["ratio"], "image_size": (height, width), **options_of(mode)}
+                found = find(raw, (size, size), **options)
+                assert found == reference.postprocess(raw, (size, size), **options)
+                found = in_order_of(found, golden[mode], score=1e-6)
+                differences.append(assert_same(found, golden[mode], pixels=1e-3, score=1e-6))
     report(f"raw outputs at {size}", differences)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from fronted import FRONTS, put_in_front
 from specification import expected
-from yoloxfast import Detections, Detector, ModelError
+from yoloxfast import Detections, Detector, ModelError, reference
 from yoloxfast.demo import draw_scene
 from yoloxfast.models import DEMO_MODEL
 
@@ -96,6 +96,16 @@ def test_normalised_values_are_in_the_order_of_the_network(
         assert again.detect(scene) == found
     with Detector(model, names=plain.names, color="rgb", **options) as detector:
         assert detector.detect(scene[..., ::-1]) == found
+
+
+def test_the_semantics_of_yolox_in_cpp_resize_as_that_does(scene: NDArray[np.uint8]) -> None:
+    image = cv2.resize(scene, (211, 282))
+    with Detector("demo") as detector, Detector("demo", semantics="cpp-demo") as in_cpp:
+        names, found = detector.names, in_cpp.detect(image)
+    exact, _ = reference.letterbox(image, SIZE)
+    single, _ = reference.letterbox(image, SIZE, single_precision=True)
+    assert not np.array_equal(exact, single)
+    assert found == expected(DEMO_MODEL, image, SIZE, names=names, semantics="cpp-demo")
 
 
 @pytest.mark.parametrize(

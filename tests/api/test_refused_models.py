@@ -1,4 +1,4 @@
-"""Files that are no YOLOX: what is said of them."""
+"""Files that are not a YOLOX model, and what the errors say."""
 
 from __future__ import annotations
 

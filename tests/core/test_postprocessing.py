@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pytest
@@ -10,17 +10,20 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from synthetic import synthetic_raw
-from yoloxfast import Detections, ModelError, PostProcessor, reference
+from yoloxfast import Detections, ModelError, PostProcessor, forms, reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from yoloxfast.forms import Semantics
+
 SIZE = (40, 64)
 STRIDES = (8, 16, 32)
 ANCHORS = 5 * 8 + 3 * 4 + 2 * 2
 NOT_FINITE = (np.nan, np.inf, -np.inf)
+SEMANTICS = get_args(forms.Semantics)
 
 thresholds = st.one_of(st.sampled_from((0.0, 0.25, 0.5, 1.0)), st.floats(0, 1))
 
@@ -59,6 +62,7 @@ def processor(raw: NDArray[Any]) -> PostProcessor:
     st.booleans(),
     st.none() | st.just([0]),
     st.none() | st.integers(1, 5),
+    st.sampled_from(SEMANTICS),
 )
 def test_postprocessing_equals_reference(
     raw: NDArray[Any],
@@ -68,22 +72,26 @@ def test_postprocessing_equals_reference(
     class_agnostic: bool,
     classes: list[int] | None,
     max_detections: int | None,
+    semantics: Semantics,
 ) -> None:
     options: Any = {
         "scale": scale,
+        "image_size": (30, 50),
         "score_threshold": score_threshold,
         "iou_threshold": iou_threshold,
-        "class_agnostic": class_agnostic,
+        "class_agnostic": class_agnostic and semantics != "onnx-demo-aware",
         "classes": classes,
         "max_detections": max_detections,
     }
     before = raw.copy()
-    found = outcome(lambda: processor(raw)(raw, **options))
+    post = PostProcessor(SIZE, raw.shape[1] - 5, STRIDES, semantics=semantics)
+    found = outcome(lambda: post(raw, **options))
     np.testing.assert_array_equal(raw, before)
-    assert found == outcome(lambda: reference.postprocess(raw, SIZE, STRIDES, **options))
+    assert found == outcome(lambda: reference.postprocess(raw, SIZE, STRIDES, semantics=semantics, **options))
     if isinstance(found, Detections):
         assert np.isfinite(found.xyxy).all()
-        assert (np.diff(found.scores) <= 0).all()
+        key = found.class_ids if semantics == "onnx-demo-aware" else -found.scores
+        assert (np.diff(key) >= 0).all()
 
 
 @given(raw_outputs())
@@ -165,9 +173,21 @@ def test_an_output_of_nothing_but_nan_finds_nothing() -> None:
 
 def test_a_box_that_overflows_is_no_detection() -> None:
     raw = np.zeros((ANCHORS, 7), np.float32)
-    raw[3] = (0, 0, 200, 0, 0.9, 0.9, 0.1)
     raw[4] = (3e38, 0, 0, 0, 0.9, 0.9, 0.1)
     assert len(PostProcessor(SIZE, 2)(raw)) == 0
+    raw[4] = (3e38, 0, 3e38, 0, 0.9, 0.9, 0.1)
+    assert len(PostProcessor(SIZE, 2, decoded=True)(raw)) == 0
+
+
+def test_boxes_that_are_decoded_already_are_refused() -> None:
+    raw = np.zeros((ANCHORS, 7), np.float32)
+    raw[3] = (20, 4, 30, 12, 0.9, 0.9, 0.1)
+    with pytest.raises(ModelError, match=r"30 as the logarithm of a width or height, .* decoded=True"):
+        PostProcessor(SIZE, 2)(raw)
+    found = PostProcessor(SIZE, 2, decoded=True)(raw)
+    np.testing.assert_array_equal(found.xyxy, [[5, -2, 35, 10]])
+    with pytest.raises(ValueError, match="only rows that are not decoded yet"):
+        PostProcessor(SIZE, 2, decoded=True).decode(raw)
 
 
 def test_classes_select_by_id_and_name_and_the_others_suppress_nothing() -> None:

@@ -47,7 +47,7 @@ def built() -> Path:
     if sys.platform != "linux":
         pytest.skip("the pretend driver goes by the name that the driver has on Linux")
     if shutil.which("cargo") is None:
-        pytest.skip("the pretend driver needs Rust: there is no cargo")
+        pytest.skip("the pretend driver needs Rust: cargo is not installed")
     command = ["cargo", "build", "--quiet", "--locked", "--release", "--package=pretend-cuda", "--message-format=json"]
     made = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     artifacts = [name for line in made for name in json.loads(line).get("filenames", ())]
@@ -124,7 +124,7 @@ def current_context() -> int:
 
 
 def is_recorded(stream: int) -> bool | None:
-    """Whether a stream is recorded into a graph; None if there is no such stream."""
+    """Whether a stream is recorded into a graph; None for an unknown stream."""
     status = ctypes.c_int()
     error = loaded().cuStreamIsCapturing(stream, ctypes.byref(status))
     return None if error else status.value != 0

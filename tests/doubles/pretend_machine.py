@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import threading
 from typing import Any
+
+import numpy as np
 
 import pretend_driver as driver
 
@@ -140,10 +143,6 @@ class Resource:
 
 def device_memory(address: int, size: int) -> Any:
     """Return bytes of a GPU, for what stands for its kernels; None, and a breach, if they are not there."""
-    import ctypes
-
-    import numpy as np
-
     start = driver.loaded().pretend_bytes(address, size)
     if start is None:
         return None

@@ -68,9 +68,9 @@ def built_from() -> str:
 
 def missing_tool() -> str:
     if not shutil.which("g++"):
-        return "there is no g++ (Debian's package g++)"
+        return "g++ is not installed (Debian's package g++)"
     if not Path(sysconfig.get_path("include"), "Python.h").is_file():
-        return "there is no Python.h (Debian's package python3-dev)"
+        return "Python.h is not installed (Debian's package python3-dev)"
     return ""
 
 

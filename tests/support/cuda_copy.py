@@ -7,6 +7,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from cuda.bindings import driver as cuda
 
 if TYPE_CHECKING:
@@ -131,9 +132,11 @@ def elsewhere(call: Callable[[Copy], Any]) -> Callable[[Copy], Any]:
 
 
 def assert_noticed(world: World, broken: Callable[[Copy], Any], code: str, breach: str) -> None:
-    """Break a rule on a thread of its own, while work takes 20 ms: it has that error, and stands in the report."""
+    """Break a rule on a thread of its own, while work takes 20 ms: the call returns that error and is reported."""
     world.set("delay=20000")
     world.set("devices=3")
     error, *_ = in_thread(lambda: broken(Copy()))
     assert error.name == code
     assert any(breach in line for line in world.breaches), world.breaches
+    with pytest.raises(AssertionError):
+        world.check()

@@ -30,7 +30,8 @@ def expected(
     batch, *shape = network_input.shape
     tensor = np.empty(shape, DTYPES[network_input.type])
     of_pixels = {name: options.pop(name) for name in PixelOptions.__annotations__ if name in options}
-    _, scale = reference.letterbox(image, size, out=tensor, **of_pixels)
+    in_cpp = options.get("semantics") == "cpp-demo"
+    _, scale = reference.letterbox(image, size, out=tensor, **of_pixels, single_precision=in_cpp)
     (raw,) = session.run(None, {network_input.name: np.stack([tensor] * (batch if isinstance(batch, int) else 1))})
     strides = (8, 16, 32) if raw.shape[1] % 21 == 0 else (8, 16, 32, 64)
-    return reference.postprocess(raw[0], size, strides, scale=scale, **options)
+    return reference.postprocess(raw[0], size, strides, scale=scale, image_size=image.shape[:2], **options)

@@ -110,7 +110,7 @@ def build(
 
 
 def build_tensor_input(path: Path, onnx_type: int = TensorProto.UINT8) -> Path:
-    """Write a network whose input is no image at all."""
+    """Write a network whose input is not an image."""
     graph = helper.make_graph(
         [helper.make_node("Identity", ["x"], ["y"])],
         "other",

@@ -45,7 +45,7 @@ class Logger(rtx.ILogger):  # type: ignore[name-defined, misc]
 
 
 def assert_is_whole(plan: memoryview) -> None:
-    """TensorRT-RTX itself finds nothing wrong with a plan, but that there is no driver."""
+    """TensorRT-RTX itself finds no fault in a plan; without a driver it only misses that."""
     assert plan[: len(MAGIC)] == MAGIC
     logger = Logger()
     runtime = rtx.Runtime(logger)

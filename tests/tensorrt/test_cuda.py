@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,18 @@ def test_without_a_gpu_it_says_so(world: World, engine: Path) -> None:
         Detector(engine)
 
 
+def test_a_driver_that_counts_no_gpu_is_said(world: World, engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CUDA's documentation allows a count of 0; drivers return an error instead, as in the test above."""
+    binding = import_module(f"yoloxfast.tensorrt.{world.binding.replace('-', '_')}")
+    monkeypatch.setattr(binding, "device_count", lambda: 0)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with pytest.raises(EngineError, match=r"^no NVIDIA GPU can be used: the driver finds none$"):
+        Detector(engine)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with pytest.raises(EngineError, match=r"the driver finds none; CUDA_VISIBLE_DEVICES is '0'$"):
+        Detector(engine)
+
+
 def test_a_gpu_is_opened_once(world: World, engine: Path, toy_model: Path, tmp_path: Path) -> None:
     """Another retained context would be written down."""
     build_engine(toy_model, tmp_path / "built.engine")
@@ -109,7 +122,7 @@ def test_threads_that_open_a_gpu_at_once_share_it(world: World, monkeypatch: pyt
     assert world.retained == 1
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_forked_process_does_not_wait_for_a_thread_that_it_does_not_have() -> None:
     code = """
 import os, sys

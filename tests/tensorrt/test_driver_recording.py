@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pretend_machine import new_world, switch_off
-
 cuda = pytest.importorskip("cuda.bindings.driver", reason="cuda-bindings is not installed")
 
 from cuda_copy import (  # noqa: E402
@@ -28,15 +26,9 @@ from cuda_copy import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pretend_machine import World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    yield new_world("cuda-python")
-    switch_off()
 
 
 def recorded(copy: Copy) -> Any:
@@ -69,7 +61,7 @@ def end_what_became_invalid(copy: Copy) -> Any:
     return copy.end_recording()
 
 
-def test_what_is_recorded_is_not_done_yet(world: World) -> None:
+def test_what_is_recorded_is_not_done_yet(world_to_break: World) -> None:
     def use(copy: Copy) -> None:
         copy.host[:] = 5
         value_of(copy.begin_recording())
@@ -79,10 +71,10 @@ def test_what_is_recorded_is_not_done_yet(world: World) -> None:
         copy.close()
 
     in_thread(lambda: use(Copy()))
-    world.check()
+    world_to_break.check()
 
 
-def test_the_default_stream_may_be_used_while_a_non_blocking_one_is_recorded(world: World) -> None:
+def test_the_default_stream_may_be_used_while_a_non_blocking_one_is_recorded(world_to_break: World) -> None:
     def use(copy: Copy) -> None:
         other = value_of(cuda.cuStreamCreate(NON_BLOCKING))
         value_of(cuda.cuStreamBeginCapture(other, THREAD_LOCAL))
@@ -93,11 +85,11 @@ def test_the_default_stream_may_be_used_while_a_non_blocking_one_is_recorded(wor
         copy.close()
 
     in_thread(lambda: use(Copy()))
-    world.check()
+    world_to_break.check()
 
 
-def test_a_graph_runs_once_at_a_time(world: World) -> None:
-    world.set("delay=20000")
+def test_a_graph_runs_once_at_a_time(world_to_break: World) -> None:
+    world_to_break.set("delay=20000")
 
     def use(copy: Copy) -> None:
         executable = value_of(cuda.cuGraphInstantiate(recorded(copy), 0))
@@ -105,14 +97,14 @@ def test_a_graph_runs_once_at_a_time(world: World) -> None:
         for stream in streams:
             value_of(cuda.cuGraphLaunch(executable, stream))
         value_of(cuda.cuStreamSynchronize(streams[2]))
-        copies = [span for span in world.log if span.what == "copy to device"]
+        copies = [span for span in world_to_break.log if span.what == "copy to device"]
         assert [span.stream for span in copies] == [int(stream) for stream in streams]
         assert all(first.ended <= second.began for first, second in pairwise(copies))
         for stream in streams:
             value_of(cuda.cuStreamDestroy(stream))
 
     in_thread(lambda: use(Copy()))
-    assert world.breaches == []
+    assert world_to_break.breaches == []
 
 
 FREED = "that was freed before, or never made"
@@ -180,7 +172,5 @@ RULES: dict[str, tuple[Callable[[Copy], Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("broken", "code", "breach"), RULES.values(), ids=RULES)
-def test_a_broken_rule_is_noticed(world: World, broken: Callable[[Copy], Any], code: str, breach: str) -> None:
-    assert_noticed(world, broken, code, breach)
-    with pytest.raises(AssertionError):
-        world.check()
+def test_a_broken_rule_is_noticed(world_to_break: World, broken: Callable[[Copy], Any], code: str, breach: str) -> None:
+    assert_noticed(world_to_break, broken, code, breach)

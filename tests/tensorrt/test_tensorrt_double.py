@@ -11,7 +11,6 @@ import pytest
 
 import tensorrt_double as trt
 from onnx_engine import HEADER, ILogger, TensorIOMode
-from pretend_machine import new_world, switch_off
 from tensorrt_builder_double import MEMBERS, NetworkDefinitionCreationFlag
 
 cuda = pytest.importorskip("cuda.bindings.driver", reason="cuda-bindings is not installed")
@@ -19,7 +18,7 @@ cuda = pytest.importorskip("cuda.bindings.driver", reason="cuda-bindings is not 
 from cuda_copy import THREAD_LOCAL, context_of, in_thread, value_of  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from pretend_machine import World
@@ -78,14 +77,7 @@ class Run:
         value_of(cuda.cuCtxPopCurrent())
 
 
-@pytest.fixture
-def world() -> Iterator[World]:
-    yield new_world("cuda-python")
-    gc.collect()
-    switch_off()
-
-
-def test_a_correct_run_breaks_no_rule(world: World, toy_model: Path) -> None:
+def test_a_correct_run_breaks_no_rule(world_to_break: World, toy_model: Path) -> None:
     def use() -> None:
         run = Run(toy_model)
         run.fill()
@@ -96,7 +88,7 @@ def test_a_correct_run_breaks_no_rule(world: World, toy_model: Path) -> None:
         run.free()
 
     in_thread(use)
-    world.check()
+    world_to_break.check()
 
 
 def pop_and(call: Callable[[Run], object]) -> Callable[[Run], None]:
@@ -189,10 +181,10 @@ RULES: dict[str, tuple[Callable[[Run], None], str]] = {
 
 @pytest.mark.parametrize(("broken", "breach"), RULES.values(), ids=RULES)
 def test_a_broken_rule_is_written_down(
-    world: World, toy_model: Path, broken: Callable[[Run], None], breach: str
+    world_to_break: World, toy_model: Path, broken: Callable[[Run], None], breach: str
 ) -> None:
-    world.set("delay=20000")
-    world.set("devices=2")
+    world_to_break.set("delay=20000")
+    world_to_break.set("devices=2")
 
     def use() -> None:
         run = Run(toy_model)
@@ -200,9 +192,9 @@ def test_a_broken_rule_is_written_down(
         cuda.cuStreamSynchronize(run.stream)
 
     in_thread(use)
-    assert any(breach in line for line in world.breaches), world.breaches
+    assert any(breach in line for line in world_to_break.breaches), world_to_break.breaches
     with pytest.raises(AssertionError):
-        world.check()
+        world_to_break.check()
 
 
 @pytest.mark.parametrize("version", ["10", "11", "rtx"])

@@ -116,7 +116,7 @@ class Context(ABC):
         """Ask the network's first run to end before it is done."""
 
     def free(self) -> None:  # noqa: B027  # most runtimes free their buffers themselves
-        """Free what is not freed when nothing refers to it; the backend is active."""
+        """Free what garbage collection does not free; the backend is active."""
 
     @abstractmethod
     def _start(self) -> None:

@@ -36,7 +36,7 @@ _MAX_IDLE_BATCHES = 4
 class Network:
     """A model, its head, and the contexts that run it; any thread may use it.
 
-    There is no lock: a process that is forked while another thread holds one would find it locked forever.
+    It has no lock: in a process that is forked while another thread holds a lock, that lock stays held forever.
 
     Parameters
     ----------

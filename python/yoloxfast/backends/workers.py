@@ -127,9 +127,9 @@ class Workers:
         return True
 
     def _next(self) -> Task | None:
-        """Return the next task; if there is none, give the right to run back.
+        """Return the next task; if no task waits, give back the right to run.
 
-        One may come just before that, from a thread that sees no right left: so this looks again afterwards.
+        A task may come just before that, from a thread that sees no right left: so this looks again afterwards.
         """
         while True:
             with suppress(IndexError):

@@ -38,7 +38,7 @@ class Scene:
     image : ndarray of uint8, (height, width, 3)
         BGR.
     xyxy : ndarray of float32, (N, 4)
-        Box of each whole shape, parts under other shapes included: `x1, y1, x2, y2` in pixels. It is that of the
+        Box of each whole shape, parts under other shapes included: `x1, y1, x2, y2` in pixels. It bounds the
         outline; the smooth edge that OpenCV draws lies about half a pixel further out.
     class_ids : ndarray of int64, (N,)
         Indices into `CLASSES`.

@@ -40,7 +40,7 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     MemoryError
         The system refuses the memory that it needs.
     MissingDependencyError
-        There is no OpenCV, or one that cannot be loaded.
+        OpenCV is not installed or cannot be loaded.
     """
     from yoloxfast.opencv import cv2
 
@@ -70,7 +70,7 @@ def write_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
     ValueError
         OpenCV knows no format of that suffix, or the image is too large for it.
     MissingDependencyError
-        There is no OpenCV, or one that cannot be loaded.
+        OpenCV is not installed or cannot be loaded.
     """
     from yoloxfast.opencv import cv2
 

@@ -112,7 +112,7 @@ class EngineBuilder:
     def _timings(self) -> Path | None:
         """Name the file in which TensorRT keeps how long layers take on this GPU; TensorRT-RTX measures nothing.
 
-        There is none where the folder cannot be created, or not be trusted.
+        None if the folder cannot be created or cannot be trusted.
         """
         if self._device is None:
             return None

@@ -98,6 +98,8 @@ class Device:
             except RuntimeError as error:
                 raise _no_driver(error) from error
             count = binding.device_count()
+            if count == 0:
+                raise EngineError(f"no NVIDIA GPU can be used: the driver finds none{_visible()}")
             if number not in range(count):
                 gpus = "NVIDIA GPU" if count == 1 else "NVIDIA GPUs"
                 raise ValueError(

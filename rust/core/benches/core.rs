@@ -12,9 +12,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use half::f16;
-use yoloxfast_core::{
-    BOX_COLUMNS, Element, Format, Grid, Job, Level, Options, Plan, PostProcessor, RawOutput, Size, nms,
-};
+use yoloxfast_core::{BOX_COLUMNS, Element, Format, Grid, Job, Level, Options, Plan, PostProcessor, Rows, Size, nms};
 
 const SIDE: usize = 640;
 const CLASSES: usize = 80;
@@ -56,7 +54,7 @@ fn post_processor(level: Level) -> PostProcessor {
 }
 
 fn run_at_each_level<T: Element>(criterion: &mut Criterion, name: &str, raw: &[T], options: &Options) {
-    let raw = RawOutput::new(raw, raw.len() / COLUMNS, COLUMNS).unwrap();
+    let raw = Rows::new(raw, raw.len() / COLUMNS, COLUMNS).unwrap();
     let expected = post_processor(Level::SCALAR).run(raw, 1.0, options).unwrap();
     let mut group = criterion.benchmark_group(name);
     for level in Level::available() {
@@ -88,7 +86,7 @@ fn floor(criterion: &mut Criterion) {
 
 fn decoding(criterion: &mut Criterion) {
     let raw = raw_output(Grid::count_anchors(SIDE, SIDE, &[8, 16, 32]).unwrap(), 5);
-    let raw = RawOutput::new(&raw, raw.len() / COLUMNS, COLUMNS).unwrap();
+    let raw = Rows::new(&raw, raw.len() / COLUMNS, COLUMNS).unwrap();
     let expected = post_processor(Level::SCALAR).decode(raw).unwrap();
     let mut group = criterion.benchmark_group("decoding of all anchors");
     for level in Level::available() {

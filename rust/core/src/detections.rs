@@ -14,7 +14,7 @@ pub struct Detections {
 }
 
 impl Detections {
-    /// Nothing yet, with room for so many.
+    /// Empty, with room for `count` detections.
     pub(crate) fn with_capacity(count: usize) -> Result<Self, Error> {
         Ok(Self {
             xyxy: memory::with_capacity(count)?,

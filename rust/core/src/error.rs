@@ -2,7 +2,8 @@
 
 use crate::grid::{MAX_ANCHORS, MAX_SIDE, MAX_STRIDES};
 use crate::options::MAX_CLASSES;
-use crate::raw::BOX_COLUMNS;
+use crate::raw::{BOX_COLUMNS, LABELLED_COLUMNS};
+use crate::semantics::Semantics;
 
 /// A broken precondition: what was expected and what came.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -72,7 +73,7 @@ pub enum Error {
         strides: Vec<usize>,
     },
 
-    /// An objectness or class score that is no probability.
+    /// An objectness or class score that is not a probability.
     #[error("anchor {anchor} has a score of {score}, YOLOX scores lie in 0..1: the network must end in a sigmoid")]
     ScoreAboveLimit {
         /// Row of the raw output.
@@ -80,6 +81,45 @@ pub enum Error {
         /// What was found there.
         score: f32,
     },
+
+    /// A box that no network puts out unless it has decoded it.
+    #[error(
+        "a box has {0} as the logarithm of a width or height, which is more than any image has: the boxes are decoded already, so say decoded=True, or export without --decode_in_inference"
+    )]
+    Decoded(f32),
+
+    /// A class id, given by the network, that it does not have.
+    #[error("anchor {anchor} has the class id {class_id}, a model of {num_classes} classes has 0 to {}", num_classes - 1)]
+    Label {
+        /// Row of the raw output.
+        anchor: usize,
+        /// What was found there.
+        class_id: f32,
+        /// Classes of the model.
+        num_classes: usize,
+    },
+
+    /// Semantics that need the score of each class, of a network that gives the best only.
+    #[error(
+        "semantics {0:?} take several classes of an anchor, and this network gives only the best: use \"eval\" or \"demo\""
+    )]
+    OnlyBestClass(&'static str),
+
+    /// Semantics for a network that has suppressed boxes itself.
+    #[error("semantics {0:?} cannot be had: the network suppresses boxes itself, so leave semantics out")]
+    Finished(&'static str),
+
+    /// Labelled rows that are not as wide as those.
+    #[error("raw output has {0} columns, expected {LABELLED_COLUMNS}: x1, y1, x2, y2, score, class id")]
+    LabelledColumns(usize),
+
+    /// Boxes that are to be clipped to an image of unknown size.
+    #[error("semantics {0:?} clip boxes to the image: pass its height and width as image_size")]
+    NoImageSize(&'static str),
+
+    /// Semantics that no program of YOLOX has.
+    #[error("semantics are {0:?}, expected {names}", names = semantics_names())]
+    Semantics(String),
 
     /// A threshold outside 0..=1, or NaN.
     #[error("{name} is {value}, expected a number from 0 to 1")]
@@ -177,4 +217,8 @@ pub enum Error {
         /// How many a network's input has.
         expected: usize,
     },
+}
+
+fn semantics_names() -> String {
+    Semantics::ALL.map(|semantics| format!("{:?}", semantics.name())).join(", ")
 }

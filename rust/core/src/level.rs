@@ -116,7 +116,7 @@ macro_rules! by_level {
             match level.instructions() {
                 $crate::level::Instructions::Scalar => $body($($argument),+),
                 #[cfg(target_arch = "x86_64")]
-                // SAFETY: but for the scalar one, `Level::available` alone makes levels, of what this CPU has.
+                // SAFETY: non-scalar levels come only from `Level::available`, which checks that this CPU has them.
                 $crate::level::Instructions::Avx2 => unsafe { avx2($($argument),+) },
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: as above.

@@ -1,7 +1,7 @@
 //! What counts as a detection.
 
 use crate::nms::check_threshold;
-use crate::{Error, memory};
+use crate::{Error, Semantics, memory};
 
 /// Most classes of one model.
 pub const MAX_CLASSES: usize = 1 << 16;
@@ -16,10 +16,11 @@ pub const MAX_CLASSES: usize = 1 << 16;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     pub(crate) num_classes: usize,
+    pub(crate) semantics: Semantics,
     pub(crate) score_threshold: f32,
     pub(crate) iou_threshold: f32,
     pub(crate) class_agnostic: bool,
-    /// For each class whether it is wanted; all are if there is none.
+    /// For each class whether it is wanted; `None` for all.
     pub(crate) wanted: Option<Vec<bool>>,
     pub(crate) max_detections: Option<usize>,
 }
@@ -33,12 +34,19 @@ impl Options {
         check_num_classes(num_classes)?;
         Ok(Self {
             num_classes,
+            semantics: Semantics::default(),
             score_threshold: 0.25,
             iou_threshold: 0.45,
             class_agnostic: false,
             wanted: None,
             max_detections: None,
         })
+    }
+
+    /// Sets which of YOLOX's programs says what a detection is. Thresholds stay as they are.
+    #[must_use]
+    pub fn semantics(self, semantics: Semantics) -> Self {
+        Self { semantics, ..self }
     }
 
     /// Sets the least objectness times class score.
@@ -59,13 +67,13 @@ impl Options {
         Ok(Self { iou_threshold, ..self })
     }
 
-    /// Sets whether boxes of different classes suppress one another.
+    /// Sets whether boxes of different classes suppress one another, also where the semantics would not have it so.
     #[must_use]
     pub fn class_agnostic(self, class_agnostic: bool) -> Self {
         Self { class_agnostic, ..self }
     }
 
-    /// Sets the classes to keep; anchors whose best class is another are dropped before suppression.
+    /// Sets the classes to keep; the others are dropped before suppression.
     ///
     /// # Errors
     /// A class that the model does not have; too little memory.
@@ -84,7 +92,7 @@ impl Options {
         Self { wanted: None, ..self }
     }
 
-    /// Sets how many of the best are kept at most; all are if there is none.
+    /// Sets how many of the best are kept at most; `None` keeps all.
     ///
     /// # Errors
     /// A limit of 0.
@@ -93,6 +101,12 @@ impl Options {
             return Err(Error::MaxDetections);
         }
         Ok(Self { max_detections, ..self })
+    }
+}
+
+impl Options {
+    pub(crate) fn is_class_agnostic(&self) -> bool {
+        self.class_agnostic || self.semantics.is_class_agnostic()
     }
 }
 

@@ -1,8 +1,6 @@
-//! A borrowed network output: one row per anchor, `cx, cy, w, h, objectness, class scores…`, still undecoded.
+//! A borrowed network output for one image, in one of the layouts that exporters give it.
 
-use half::f16;
-
-use crate::Error;
+use crate::{Element, Error};
 
 /// Columns before the class scores: four of the box, one of the objectness.
 pub const BOX_COLUMNS: usize = 5;
@@ -10,172 +8,88 @@ pub const BOX_COLUMNS: usize = 5;
 /// Column of the objectness.
 pub(crate) const OBJECTNESS: usize = 4;
 
-mod private {
-    use half::f16;
-
-    /// What the filter needs of a number beyond its value.
-    pub trait Sealed: Copy {
-        /// Bits as an integer without a sign: of two numbers that are not negative the greater has the greater one. What
-        /// is negative or not finite comes after them.
-        type Bits: Copy + Ord;
-
-        /// The bits of 0.
-        const ZERO: Self::Bits;
-
-        /// The bits of infinity.
-        const INFINITY: Self::Bits;
-
-        /// Its bits.
-        fn bits(self) -> Self::Bits;
-
-        /// The number of these bits, widened.
-        fn value(bits: Self::Bits) -> f32;
-
-        /// The least bits of numbers that are at least `value`; those of 0 if that is not above zero.
-        fn least_bits(value: f32) -> Self::Bits;
-
-        /// Appends these numbers, widened.
-        fn widen_into(values: &[Self], wide: &mut Vec<f32>);
-    }
-
-    impl Sealed for f32 {
-        type Bits = u32;
-
-        const ZERO: u32 = 0;
-        const INFINITY: u32 = Self::INFINITY.to_bits();
-
-        #[inline(always)]
-        fn bits(self) -> u32 {
-            self.to_bits()
-        }
-
-        #[inline(always)]
-        fn value(bits: u32) -> f32 {
-            Self::from_bits(bits)
-        }
-
-        #[inline(never)] // else the loop over all rows does it again for each
-        fn least_bits(value: f32) -> u32 {
-            if value > 0.0 { value.to_bits() } else { 0 }
-        }
-
-        #[inline(always)]
-        fn widen_into(values: &[Self], wide: &mut Vec<f32>) {
-            wide.extend_from_slice(values);
-        }
-    }
-
-    impl Sealed for f16 {
-        type Bits = u16;
-
-        const ZERO: u16 = 0;
-        const INFINITY: u16 = Self::INFINITY.to_bits();
-
-        #[inline(always)]
-        fn bits(self) -> u16 {
-            self.to_bits()
-        }
-
-        #[inline(always)]
-        fn value(bits: u16) -> f32 {
-            widened(Self::from_bits(bits))
-        }
-
-        #[inline(never)] // else the loop over all rows does it again for each
-        fn least_bits(value: f32) -> u16 {
-            if value > 0.0 {
-                let nearest = Self::from_f32(value);
-                nearest.to_bits() + u16::from(widened(nearest) < value)
-            } else {
-                0
-            }
-        }
-
-        #[inline(always)]
-        fn widen_into(values: &[Self], wide: &mut Vec<f32>) {
-            wide.extend(values.iter().map(|value| widened(*value)));
-        }
-    }
-
-    /// Widens without loss and without a branch, so that a row becomes vector code at each level.
-    ///
-    /// Shifted to the place of `f32`'s bits, exponent and mantissa lack 112 in the exponent, those of infinity and NaN
-    /// twice that. A subnormal number gets its exponent from a subtraction, which is exact.
-    #[inline(always)]
-    pub(super) fn widened(value: f16) -> f32 {
-        const EXPONENT: u32 = 112 << 23;
-        const SMALLEST_NORMAL: u32 = 0x0400 << 13;
-        const INFINITY: u32 = 0x7c00 << 13;
-        let bits = u32::from(value.to_bits());
-        let (sign, magnitude) = ((bits & 0x8000) << 16, (bits & 0x7fff) << 13);
-        let normal = magnitude + EXPONENT;
-        let subnormal = f32::from_bits(normal + (1 << 23)) - f32::from_bits(EXPONENT + (1 << 23));
-        let magnitude = if magnitude < SMALLEST_NORMAL {
-            subnormal.to_bits()
-        } else if magnitude < INFINITY {
-            normal
-        } else {
-            normal + EXPONENT
-        };
-        f32::from_bits(sign | magnitude)
-    }
-}
-
-/// A number that networks put out: `f32` or `f16`.
-pub trait Element: private::Sealed + Send + Sync {
-    /// Widens without loss.
-    fn to_f32(self) -> f32;
-}
-
-impl Element for f32 {
-    #[inline(always)]
-    fn to_f32(self) -> f32 {
-        self
-    }
-}
-
-impl Element for f16 {
-    #[inline(always)]
-    fn to_f32(self) -> f32 {
-        private::widened(self)
-    }
-}
+/// Columns of an anchor that is labelled: corners, score and class id.
+pub const LABELLED_COLUMNS: usize = 6;
 
 /// The raw output of a network for one image.
 #[derive(Clone, Copy, Debug)]
-pub struct RawOutput<'a, T> {
+pub enum RawOutput<'a, T> {
+    /// All anchors in one.
+    Whole(Part<'a, T>),
+    /// In several, one after the other: the levels, in the order of the strides.
+    Parts(&'a [Part<'a, T>]),
+    /// Rows of `x1, y1, x2, y2, score, class id`: of each anchor, the network gives the best class only.
+    Labelled(Rows<'a, T>),
+}
+
+/// The numbers of some anchors: `cx, cy, w, h, objectness, class scores…`.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a, T> {
+    /// All numbers of an anchor beside each other.
+    Rows(Rows<'a, T>),
+    /// All anchors of a number beside each other.
+    Planes(Planes<'a, T>),
+}
+
+impl<'a, T> From<Rows<'a, T>> for RawOutput<'a, T> {
+    fn from(rows: Rows<'a, T>) -> Self {
+        Self::Whole(Part::Rows(rows))
+    }
+}
+
+impl<'a, T> From<Planes<'a, T>> for RawOutput<'a, T> {
+    fn from(planes: Planes<'a, T>) -> Self {
+        Self::Whole(Part::Planes(planes))
+    }
+}
+
+impl<'a, T> RawOutput<'a, T> {
+    /// Its parts, none if it is labelled.
+    pub(crate) fn parts(&self) -> &[Part<'a, T>] {
+        match self {
+            Self::Whole(part) => std::slice::from_ref(part),
+            Self::Parts(parts) => parts,
+            Self::Labelled(_) => &[],
+        }
+    }
+}
+
+impl<T: Element> Part<'_, T> {
+    /// Number of anchors.
+    #[must_use]
+    pub fn anchors(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.anchors(),
+            Self::Planes(planes) => planes.anchors(),
+        }
+    }
+
+    /// Numbers of each.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.columns(),
+            Self::Planes(planes) => planes.columns(),
+        }
+    }
+}
+
+/// One row per anchor.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a, T> {
     values: &'a [T],
     anchors: usize,
     columns: usize,
 }
 
-impl<'a, T: Element> RawOutput<'a, T> {
+impl<'a, T: Element> Rows<'a, T> {
     /// Views `values` as `anchors` rows of `columns` numbers.
     ///
     /// # Errors
     /// [`Error::RawLength`] if there are more or fewer values than that.
     pub fn new(values: &'a [T], anchors: usize, columns: usize) -> Result<Self, Error> {
-        if anchors.checked_mul(columns) != Some(values.len()) {
-            return Err(Error::RawLength { actual: values.len(), anchors, columns });
-        }
+        check_length(values, anchors, columns)?;
         Ok(Self { values, anchors, columns })
-    }
-
-    /// Views `values` as the raw outputs of a batch, each as [`RawOutput::new`] does.
-    ///
-    /// # Errors
-    /// [`Error::RawLength`] if an image has no values, or the last one too few.
-    pub fn batch(
-        values: &'a [T],
-        anchors: usize,
-        columns: usize,
-    ) -> Result<impl ExactSizeIterator<Item = Self>, Error> {
-        match anchors.checked_mul(columns) {
-            Some(size @ 1..) if values.len().is_multiple_of(size) => {
-                Ok(values.chunks_exact(size).map(move |values| Self { values, anchors, columns }))
-            }
-            _ => Err(Error::RawLength { actual: values.len(), anchors, columns }),
-        }
     }
 
     /// Number of rows.
@@ -184,7 +98,7 @@ impl<'a, T: Element> RawOutput<'a, T> {
         self.anchors
     }
 
-    /// Numbers per row: [`BOX_COLUMNS`] and the classes.
+    /// Numbers per row.
     #[must_use]
     pub fn columns(&self) -> usize {
         self.columns
@@ -196,35 +110,68 @@ impl<'a, T: Element> RawOutput<'a, T> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::private::Sealed;
-    use super::*;
+/// One plane per column of those rows, each with one number per anchor. Boxes, objectness and class scores may lie apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Planes<'a, T> {
+    boxes: &'a [T],
+    objectness: &'a [T],
+    class_scores: &'a [T],
+}
 
-    fn all() -> impl Iterator<Item = f16> {
-        (0..=u16::MAX).map(f16::from_bits)
+impl<'a, T: Element> Planes<'a, T> {
+    /// Views `values` as `columns` planes of `anchors` numbers.
+    ///
+    /// # Errors
+    /// [`Error::RawLength`] if there are more or fewer values than that; [`Error::Columns`] if no class has one.
+    pub fn new(values: &'a [T], columns: usize, anchors: usize) -> Result<Self, Error> {
+        check_length(values, anchors, columns)?;
+        if columns <= BOX_COLUMNS {
+            return Err(Error::Columns { actual: columns, num_classes: 1 });
+        }
+        let (boxes, scores) = values.split_at(OBJECTNESS * anchors);
+        let (objectness, class_scores) = scores.split_at(anchors);
+        Ok(Self { boxes, objectness, class_scores })
     }
 
-    #[test]
-    fn every_f16_is_widened_exactly() {
-        for value in all() {
-            let (widened, expected) = (Element::to_f32(value), f16::to_f32(value));
-            assert!(widened.to_bits() == expected.to_bits() || (widened.is_nan() && expected.is_nan()), "{value:?}");
-        }
+    /// Views planes that lie apart: four of boxes, one of the objectness, and one of each class.
+    ///
+    /// # Errors
+    /// [`Error::RawLength`] if they are not of as many anchors.
+    pub fn apart(boxes: &'a [T], objectness: &'a [T], class_scores: &'a [T]) -> Result<Self, Error> {
+        let anchors = objectness.len();
+        check_length(boxes, anchors, OBJECTNESS)?;
+        check_length(class_scores, anchors, class_scores.len() / anchors.max(1))?;
+        Ok(Self { boxes, objectness, class_scores })
     }
 
-    #[test]
-    fn least_bits_tell_which_numbers_are_at_least_a_value_or_none_of_a_sigmoid() {
-        for value in [1e-45, 1e-9, 6e-8, 1e-4, 0.001, 0.01, 0.25, 0.3, 0.5, 0.999, 1.0, 70_000.0] {
-            let (narrow, wide) = (f16::least_bits(value), f32::least_bits(value));
-            for number in all() {
-                let expected = f16::to_f32(number) >= value || number.is_sign_negative() || number.is_nan();
-                assert_eq!(number.bits() >= narrow, expected, "{number:?} of {value}");
-                assert_eq!(f16::to_f32(number).bits() >= wide, expected, "{number:?} of {value}");
-            }
-        }
-        for value in [0.0, -0.0, -1.0, f32::NAN] {
-            assert_eq!((f16::least_bits(value), f32::least_bits(value)), (0, 0));
-        }
+    /// Numbers per plane.
+    #[must_use]
+    pub fn anchors(&self) -> usize {
+        self.objectness.len()
     }
+
+    /// Number of planes.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        BOX_COLUMNS + self.class_scores.len() / self.anchors().max(1)
+    }
+
+    pub(crate) fn objectness(&self) -> &'a [T] {
+        self.objectness
+    }
+
+    /// All numbers of one anchor.
+    #[inline(always)]
+    pub(crate) fn row(&self, anchor: usize) -> impl Iterator<Item = T> + use<'a, T> {
+        let of_box = self.boxes.iter().skip(anchor).step_by(self.anchors());
+        let of_classes = self.class_scores.iter().skip(anchor).step_by(self.anchors());
+        of_box.chain(self.objectness.get(anchor)).chain(of_classes).copied()
+    }
+}
+
+fn check_length<T>(values: &[T], anchors: usize, columns: usize) -> Result<(), Error> {
+    if anchors.checked_mul(columns) == Some(values.len()) {
+        return Ok(());
+    }
+    Err(Error::RawLength { actual: values.len(), anchors, columns })
 }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use yoloxfast_core::{Error, Grid, Level, Options, PostProcessor, RawOutput, nms};
+use yoloxfast_core::{Error, Grid, Level, Options, PostProcessor, Rows, nms};
 
 const ANCHORS: usize = 64 + 16 + 4;
 
@@ -15,7 +15,7 @@ fn a_class_score_of_a_quantized_network_may_exceed_one_by_a_step() {
     let mut raw = vec![0.0; ANCHORS * 6];
     raw[4..6].copy_from_slice(&[0.498, 1.004]);
     let options = Options::new(1).unwrap().score_threshold(0.4999).unwrap();
-    let found = post(1).run(RawOutput::new(&raw, ANCHORS, 6).unwrap(), 1.0, &options).unwrap();
+    let found = post(1).run(Rows::new(&raw, ANCHORS, 6).unwrap(), 1.0, &options).unwrap();
     assert_eq!(found.scores, [0.498 * 1.004]);
 }
 
@@ -23,11 +23,11 @@ fn a_class_score_of_a_quantized_network_may_exceed_one_by_a_step() {
 fn scores_without_a_sigmoid_are_an_error() {
     let mut raw = vec![-7.0; ANCHORS * 6];
     raw[10..12].copy_from_slice(&[0.5, 2.5]);
-    let found = post(1).run(RawOutput::new(&raw, ANCHORS, 6).unwrap(), 1.0, &Options::new(1).unwrap());
+    let found = post(1).run(Rows::new(&raw, ANCHORS, 6).unwrap(), 1.0, &Options::new(1).unwrap());
     assert_eq!(found.unwrap_err(), Error::ScoreAboveLimit { anchor: 1, score: 2.5 });
     let mut raw = vec![0.0; ANCHORS * 85];
     raw[70 * 85 + 4] = 2.5;
-    let found = post(80).run(RawOutput::new(&raw, ANCHORS, 85).unwrap(), 1.0, &Options::new(80).unwrap());
+    let found = post(80).run(Rows::new(&raw, ANCHORS, 85).unwrap(), 1.0, &Options::new(80).unwrap());
     assert_eq!(found.unwrap_err(), Error::ScoreAboveLimit { anchor: 70, score: 2.5 });
 }
 
@@ -37,21 +37,9 @@ fn class_scores_are_not_looked_at_where_the_objectness_forbids_a_detection() {
     for (objectness, is_error) in [(0.4, false), (0.4705, false), (0.4706, true), (1.0, true), (-1.0, false)] {
         let mut raw = vec![0.0; ANCHORS * 6];
         raw[4..6].copy_from_slice(&[objectness, 9.0]);
-        let found = post(1).run(RawOutput::new(&raw, ANCHORS, 6).unwrap(), 1.0, &options);
+        let found = post(1).run(Rows::new(&raw, ANCHORS, 6).unwrap(), 1.0, &options);
         let expected = if is_error { Err(Error::ScoreAboveLimit { anchor: 0, score: 9.0 }) } else { Ok(vec![]) };
         assert_eq!(found.map(|found| found.scores), expected);
-    }
-}
-
-#[test]
-fn the_raw_outputs_of_a_batch_lie_one_after_the_other() {
-    let values: Vec<f32> = (0..24_u8).map(f32::from).collect();
-    let images = RawOutput::batch(&values, 2, 6).unwrap();
-    assert_eq!(images.map(|raw| (raw.anchors(), raw.columns())).collect::<Vec<_>>(), [(2, 6); 2]);
-    assert_eq!(RawOutput::<f32>::batch(&[], 2, 6).unwrap().len(), 0);
-    for (anchors, columns) in [(0, 6), (2, 0), (2, 7), (usize::MAX, 2)] {
-        let expected = Error::RawLength { actual: 24, anchors, columns };
-        assert_eq!(RawOutput::batch(&values, anchors, columns).map(|_| ()), Err(expected));
     }
 }
 
@@ -62,17 +50,17 @@ fn broken_preconditions_are_errors() {
         assert!(matches!(nms(Level::best(), &[], &[], None, value), Err(Error::Threshold { .. })));
     }
     for value in [0.0, -1.0, f32::NAN, f32::INFINITY] {
-        let found = post(1).run(RawOutput::new(&raw, ANCHORS, 6).unwrap(), value, &Options::new(1).unwrap());
+        let found = post(1).run(Rows::new(&raw, ANCHORS, 6).unwrap(), value, &Options::new(1).unwrap());
         assert!(matches!(found, Err(Error::Scale(_))));
     }
 
-    assert!(matches!(RawOutput::new(&raw, ANCHORS, 7), Err(Error::RawLength { .. })));
-    assert!(matches!(RawOutput::new(&raw, usize::MAX, 6), Err(Error::RawLength { .. })));
-    let rows_of_seven = RawOutput::new(&raw, ANCHORS * 6 / 7, 7).unwrap();
+    assert!(matches!(Rows::new(&raw, ANCHORS, 7), Err(Error::RawLength { .. })));
+    assert!(matches!(Rows::new(&raw, usize::MAX, 6), Err(Error::RawLength { .. })));
+    let rows_of_seven = Rows::new(&raw, ANCHORS * 6 / 7, 7).unwrap();
     assert_eq!(post(1).decode(rows_of_seven).unwrap_err(), Error::Columns { actual: 7, num_classes: 1 });
-    let too_few = RawOutput::new(&raw[6..], ANCHORS - 1, 6).unwrap();
+    let too_few = Rows::new(&raw[6..], ANCHORS - 1, 6).unwrap();
     assert!(matches!(post(1).decode(too_few), Err(Error::Anchors { actual: 83, expected: ANCHORS, .. })));
-    let without_columns = RawOutput::<f32>::new(&[], ANCHORS, 0).unwrap();
+    let without_columns = Rows::<f32>::new(&[], ANCHORS, 0).unwrap();
     assert!(matches!(post(1).decode(without_columns), Err(Error::Columns { .. })));
 
     let lengths = nms(Level::best(), &[[0.0; 4]], &[], None, 0.5);
@@ -105,7 +93,7 @@ fn options_are_validated_when_they_are_made() {
 #[test]
 fn options_for_another_number_of_classes_are_refused() {
     let raw = vec![0.0_f32; ANCHORS * 7];
-    let raw = RawOutput::new(&raw, ANCHORS, 7).unwrap();
+    let raw = Rows::new(&raw, ANCHORS, 7).unwrap();
     assert!(post(2).run(raw, 1.0, &Options::new(2).unwrap()).is_ok());
     let expected = Err(Error::OtherOptions { actual: 3, expected: 2 });
     assert_eq!(post(2).run(raw, 1.0, &Options::new(3).unwrap()), expected);

@@ -6,7 +6,7 @@ mod naive;
 use half::f16;
 use naive::{grey, interleaved, looked_up, naive_letterbox, reversed};
 use proptest::prelude::*;
-use yoloxfast_core::{Error, Fit, Format, Job, Level, Plan, Sample, Size};
+use yoloxfast_core::{Error, Fitting, Format, Job, Level, Plan, Sample, Size};
 
 fn size(most: usize) -> impl Strategy<Value = Size> {
     (1..=most, 1..=most).prop_map(|(height, width)| Size { height, width })
@@ -47,7 +47,7 @@ fn halves(floats: &[f32]) -> Vec<f16> {
 /// Fills inputs that hold something else: one on one thread, one on several and then again without the border.
 #[expect(clippy::unwrap_used, reason = "tests")]
 fn filled<T: Sample>(plan: &Plan, image: &[&[u8]], format: &Format<T>, other: T, threads: usize) -> [Vec<T>; 2] {
-    let Fit { target: Size { height, width }, grey, .. } = plan.fit();
+    let Fitting { target: Size { height, width }, grey, .. } = plan.fitting();
     let len = if grey { 1 } else { 3 } * height * width;
     let mut outs = [vec![other; len], vec![other; len]];
     plan.fill(image, &mut outs[0], format).unwrap();
@@ -133,7 +133,7 @@ proptest! {
         let rows: Vec<&[u8]> = image.chunks(3 * source.width).collect();
         let (area, tables) = (target.height * target.width, random_tables(seed));
         for level in Level::available() {
-            let plan = Plan::of(Fit { source, target, grey: true, single_precision: false }, level).unwrap();
+            let plan = Plan::of(Fitting { source, target, grey: true, single_precision: false }, level).unwrap();
             let bytes = naive_letterbox(&grey(&image, reverses), &plan)[..area].to_vec();
             for out in filled(&plan, &rows, &Format::planes(reverses), 7_u8, threads) {
                 prop_assert_eq!(&out, &bytes, "{:?}", level);
@@ -188,12 +188,12 @@ fn in_single_precision_the_resized_side_may_be_another() {
     for (height, exact, single) in [(1064, 640, 639), (1077, 639, 640), (1000, 640, 640)] {
         for (single_precision, expected) in [(false, exact), (true, single)] {
             let source = Size { height, width: 640 };
-            let plan = Plan::of(Fit { source, target, grey: false, single_precision }, Level::best()).unwrap();
+            let plan = Plan::of(Fitting { source, target, grey: false, single_precision }, Level::best()).unwrap();
             assert_eq!(plan.resized().height, expected);
         }
     }
     let source = Size { height: 1064, width: 640 };
-    let plan = Plan::of(Fit { source, target, grey: false, single_precision: true }, Level::best()).unwrap();
+    let plan = Plan::of(Fitting { source, target, grey: false, single_precision: true }, Level::best()).unwrap();
     assert_eq!(plan.scale().to_bits(), f64::from(640_f32 / 1064.0).to_bits());
 }
 

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use yoloxfast_core::{Error, Format, Grid, Job, Level, Options, Plan, PostProcessor, RawOutput, Size, nms};
+use yoloxfast_core::{Error, Format, Grid, Job, Level, Options, Plan, PostProcessor, Rows, Size, nms};
 
 /// Smaller allocations succeed: only what grows with the caller's sizes may be refused.
 const LARGE: usize = 4096;
@@ -91,7 +91,7 @@ fn refuse_in_postprocessing(level: Level) {
     let raw: Vec<f32> =
         (0..anchors * 6).map(|number| if number % 6 < 4 { number as f32 * 1e-6 } else { 0.9 }).collect();
     let narrow: Vec<half::f16> = raw.iter().map(|value| half::f16::from_f32(*value)).collect();
-    let (raw, narrow) = (RawOutput::new(&raw, anchors, 6).unwrap(), RawOutput::new(&narrow, anchors, 6).unwrap());
+    let (raw, narrow) = (Rows::new(&raw, anchors, 6).unwrap(), Rows::new(&narrow, anchors, 6).unwrap());
     let options = Options::new(1).unwrap();
     refuse_each("decode", || post()?.decode(raw));
     refuse_each("run", || post()?.run(raw, 1.0, &options));

@@ -3,88 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod naive;
+mod strategies;
 
 use half::f16;
-use naive::{Box4, Wishes, naive_nms, naive_run};
+use naive::{Box4, fit, naive_nms, naive_run};
 use proptest::prelude::*;
-use yoloxfast_core::{BOX_COLUMNS, Error, Grid, Level, Options, PostProcessor, RawOutput, SCORE_LIMIT, nms};
-
-const HEIGHT: usize = 32;
-const WIDTH: usize = 128;
-const STRIDES: [usize; 3] = [8, 16, 32];
-const ANCHORS: usize = 64 + 16 + 4;
-
-fn post(num_classes: usize) -> PostProcessor {
-    post_at(Level::best(), num_classes)
-}
-
-fn post_at(level: Level, num_classes: usize) -> PostProcessor {
-    PostProcessor::new(Grid::new(HEIGHT, WIDTH, &STRIDES).unwrap(), num_classes, level).unwrap()
-}
-
-fn coordinate() -> impl Strategy<Value = f32> {
-    prop_oneof![
-        8 => (0_u8..40).prop_map(f32::from),
-        4 => -20.0_f32..60.0,
-        1 => prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3e38, -3e38]),
-    ]
-}
-
-fn finite_score() -> impl Strategy<Value = f32> {
-    prop_oneof![4 => (0_u8..=4).prop_map(|quarter| f32::from(quarter) / 4.0), 8 => 0.0_f32..=SCORE_LIMIT, 1 => Just(-0.0)]
-}
-
-fn score() -> impl Strategy<Value = f32> {
-    let not_finite = prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
-    prop_oneof![12 => finite_score(), 1 => not_finite]
-}
-
-/// Positive scores of any size, down to those that lose digits.
-fn small_score() -> impl Strategy<Value = f32> {
-    (0_i32..=40, 0.5_f32..=1.0).prop_map(|(exponent, value)| value * 2_f32.powi(-exponent * exponent / 16))
-}
-
-fn threshold() -> impl Strategy<Value = f32> {
-    prop_oneof![prop::sample::select(vec![0.0, 0.25, 0.5, 1.0]), 0.0_f32..=1.0]
-}
-
-fn raw_output() -> impl Strategy<Value = (usize, Vec<f32>)> {
-    let not_finite = prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
-    let spoilt = prop_oneof![20 => not_finite, 1 => 1.0_f32..9.0];
-    let spoilt = prop::option::weighted(0.1, (any::<prop::sample::Index>(), spoilt));
-    prop_oneof![1_usize..4, 15_usize..40, Just(80)].prop_flat_map(move |num_classes| {
-        let boxes = prop::array::uniform4(-2.0_f32..3.0);
-        let negative = || -1.0_f32..0.0;
-        let class_scores = prop_oneof![
-            4 => prop::collection::vec(finite_score(), num_classes),
-            1 => prop::collection::vec(prop_oneof![finite_score(), negative()], num_classes),
-            1 => prop::collection::vec(negative(), num_classes),
-        ];
-        let objectness = prop_oneof![4 => finite_score(), 1 => negative()];
-        let row = (boxes, objectness, class_scores, spoilt.clone());
-        let row = row.prop_map(|(boxes, objectness, class_scores, spoilt)| {
-            let mut row = [&boxes[..], &[objectness], &class_scores].concat();
-            if let Some((column, value)) = spoilt {
-                *column.get_mut(&mut row) = value;
-            }
-            row
-        });
-        prop::collection::vec(row, ANCHORS).prop_map(move |rows| (num_classes, rows.concat()))
-    })
-}
-
-fn wishes() -> impl Strategy<Value = Wishes> {
-    let class_ids = prop::option::weighted(0.3, Just(vec![0]));
-    (threshold(), threshold(), any::<bool>(), class_ids, prop::option::of(1_usize..9)).prop_map(
-        |(score_threshold, iou_threshold, class_agnostic, class_ids, max_detections)| Wishes {
-            score_threshold,
-            iou_threshold,
-            class_agnostic,
-            class_ids,
-            max_detections,
-        },
-    )
-}
+use strategies::{ANCHORS, coordinate, post, post_at, raw_output, score, small_score, threshold, wishes};
+use yoloxfast_core::{BOX_COLUMNS, Error, Grid, Level, Options, PostProcessor, Rows, nms};
 
 /// Compares each level with the naive twin.
 fn assert_same_kept(rows: &[(Box4, f32, i64)], by_class: bool, iou_threshold: f32) {
@@ -92,7 +17,7 @@ fn assert_same_kept(rows: &[(Box4, f32, i64)], by_class: bool, iou_threshold: f3
     let scores: Vec<f32> = rows.iter().map(|row| row.1).collect();
     let class_ids: Vec<i64> = rows.iter().map(|row| row.2).collect();
     let class_ids = by_class.then_some(class_ids.as_slice());
-    let expected = naive_nms(&boxes, &scores, class_ids, iou_threshold);
+    let expected = naive_nms(&boxes, &scores, class_ids, iou_threshold, 0.0);
     for level in Level::available() {
         assert_eq!(nms(level, &boxes, &scores, class_ids, iou_threshold).unwrap(), expected, "{level:?}");
     }
@@ -114,14 +39,14 @@ proptest! {
         scale in 0.1_f32..4.0,
         wishes in wishes(),
     ) {
-        let output = RawOutput::new(&raw, ANCHORS, BOX_COLUMNS + num_classes).unwrap();
+        let output = Rows::new(&raw, ANCHORS, BOX_COLUMNS + num_classes).unwrap();
         let decoded = post(num_classes).decode(output).unwrap();
         let expected = naive_run(&decoded, &raw, num_classes, scale, &wishes);
         let options = wishes.options(num_classes);
         let boxes = expected.iter().flat_map(|found| &found.xyxy);
         prop_assert!(boxes.flatten().all(|value| value.is_finite()));
         for level in Level::available() {
-            prop_assert_eq!(&post_at(level, num_classes).run(output, scale, &options), &expected, "{:?}", level);
+            prop_assert_eq!(&post_at(level, num_classes).run(output, fit(scale), &options), &expected, "{:?}", level);
         }
     }
 
@@ -142,9 +67,9 @@ proptest! {
             let (post, options) = (post_at(level, num_classes), Options::new(num_classes).unwrap());
             let options = options.score_threshold(score_threshold).unwrap();
             if is_narrow {
-                post.run(RawOutput::new(&narrow, ANCHORS, columns).unwrap(), 1.0, &options).unwrap()
+                post.run(Rows::new(&narrow, ANCHORS, columns).unwrap(), 1.0, &options).unwrap()
             } else {
-                post.run(RawOutput::new(&raw, ANCHORS, columns).unwrap(), 1.0, &options).unwrap()
+                post.run(Rows::new(&raw, ANCHORS, columns).unwrap(), 1.0, &options).unwrap()
             }
         };
         let narrowed = |value| f16::to_f32(f16::from_f32(value));
@@ -159,7 +84,7 @@ proptest! {
 
     #[test]
     fn decode_gives_the_same_at_each_level((num_classes, raw) in raw_output()) {
-        let output = RawOutput::new(&raw, ANCHORS, BOX_COLUMNS + num_classes).unwrap();
+        let output = Rows::new(&raw, ANCHORS, BOX_COLUMNS + num_classes).unwrap();
         let expected = post_at(Level::SCALAR, num_classes).decode(output).unwrap();
         for level in Level::available() {
             for (value, expected) in post_at(level, num_classes).decode(output).unwrap().iter().zip(&expected) {
@@ -174,10 +99,10 @@ proptest! {
         let narrow: Vec<f16> = raw.iter().map(|&value| f16::from_f32(value)).collect();
         let wide: Vec<f32> = narrow.iter().map(|&value| f16::to_f32(value)).collect();
         let (columns, options) = (BOX_COLUMNS + num_classes, wishes.options(num_classes));
-        let expected = post(num_classes).run(RawOutput::new(&wide, ANCHORS, columns).unwrap(), 1.0, &options);
+        let expected = post(num_classes).run(Rows::new(&wide, ANCHORS, columns).unwrap(), fit(1.0), &options);
         for level in Level::available() {
-            let narrow = RawOutput::new(&narrow, ANCHORS, columns).unwrap();
-            prop_assert_eq!(&post_at(level, num_classes).run(narrow, 1.0, &options), &expected, "{:?}", level);
+            let narrow = Rows::new(&narrow, ANCHORS, columns).unwrap();
+            prop_assert_eq!(&post_at(level, num_classes).run(narrow, fit(1.0), &options), &expected, "{:?}", level);
         }
     }
 }
@@ -187,7 +112,7 @@ fn decode_follows_the_formula() {
     let grid = Grid::new(8, 16, &[8]).unwrap();
     let post = PostProcessor::new(grid, 1, Level::best()).unwrap();
     let raw = [0.5, 0.25, 0.0, 2.0_f32.ln(), 0.75, 0.5, -1.0, 1.0, 1.0, 0.0, 0.25, 1.0];
-    let decoded = post.decode(RawOutput::new(&raw, 2, 6).unwrap()).unwrap();
+    let decoded = post.decode(Rows::new(&raw, 2, 6).unwrap()).unwrap();
     let expected = [4.0, 2.0, 8.0, 16.0, 0.75, 0.5, 0.0, 8.0, 8.0 * std::f32::consts::E, 8.0, 0.25, 1.0];
     for (value, expected) in decoded.iter().zip(expected) {
         assert!((value - expected).abs() <= 2.0 * f32::EPSILON * expected, "{value} is not {expected}");
@@ -236,8 +161,8 @@ proptest! {
     ) {
         let (post, options) = (post(1), wishes.options(1));
         let images: Vec<_> =
-            images.iter().map(|(raw, scale)| (RawOutput::new(raw, ANCHORS, 6).unwrap(), *scale)).collect();
-        let one_by_one: Result<Vec<_>, _> = images.iter().map(|(raw, scale)| post.run(*raw, *scale, &options)).collect();
+            images.iter().map(|(raw, scale)| (Rows::new(raw, ANCHORS, 6).unwrap(), fit(*scale))).collect();
+        let one_by_one: Result<Vec<_>, _> = images.iter().map(|(raw, fit)| post.run(*raw, *fit, &options)).collect();
         prop_assert_eq!(post.run_batch(images.iter().copied(), &options, threads), one_by_one);
     }
 }
@@ -247,7 +172,7 @@ fn a_batch_fails_with_the_first_error_in_the_order_of_its_images() {
     let (good, mut bad) = (vec![0.0; ANCHORS * 6], vec![0.0; ANCHORS * 6]);
     bad[4..6].copy_from_slice(&[0.5, 2.5]);
     let options = Options::new(1).unwrap();
-    let image = |raw, scale| (RawOutput::new(raw, ANCHORS, 6).unwrap(), scale);
+    let image = |raw, scale| (Rows::new(raw, ANCHORS, 6).unwrap(), scale);
     let images = [image(&good, 1.0), image(&bad, 1.0), image(&good, 1.0), image(&good, -1.0), image(&bad, 1.0)];
     for threads in [0, 1, 2, 3, 5, 100] {
         let found = post(1).run_batch(images.iter().copied(), &options, threads);
@@ -256,10 +181,8 @@ fn a_batch_fails_with_the_first_error_in_the_order_of_its_images() {
         assert_eq!(found.unwrap_err(), Error::Scale(-1.0));
     }
     let others = Options::new(2).unwrap();
-    assert_eq!(
-        post(1).run_batch::<f32>([].into_iter(), &others, 1),
-        Err(Error::OtherOptions { actual: 2, expected: 1 })
-    );
+    let found = post(1).run_batch(images[..0].iter().copied(), &others, 1);
+    assert_eq!(found, Err(Error::OtherOptions { actual: 2, expected: 1 }));
 }
 
 /// Inputs that made a search by place walk through 2^64 cells.

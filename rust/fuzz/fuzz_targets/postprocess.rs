@@ -13,7 +13,7 @@ use half::vec::HalfFloatVecExt;
 use libfuzzer_sys::fuzz_target;
 use naive::{Wishes, naive_run};
 use number::{numbers, threshold};
-use yoloxfast_core::{BOX_COLUMNS, Element, Grid, Level, PostProcessor, RawOutput, SCORE_LIMIT};
+use yoloxfast_core::{BOX_COLUMNS, Element, Grid, Level, PostProcessor, Rows, SCORE_LIMIT};
 
 /// Most cells along a side of the finest level. Up to about 170 anchors: the filter takes 64 at once, decoding 32.
 const MAX_CELLS: u8 = 11;
@@ -77,7 +77,7 @@ fuzz_target!(|input: Input<'_>| {
 });
 
 fn compare<T: Element>(grid: &Grid, num_classes: usize, raw: &[T], wide: &[f32], scale: f32, wishes: &Wishes) {
-    let raw = RawOutput::new(raw, grid.anchors().len(), BOX_COLUMNS + num_classes).unwrap();
+    let raw = Rows::new(raw, grid.anchors().len(), BOX_COLUMNS + num_classes).unwrap();
     let options = wishes.options(num_classes);
     let mut found = Level::available().map(|level| {
         let post = PostProcessor::new(grid.clone(), num_classes, level).unwrap();

@@ -1,49 +1,14 @@
 //! Arguments from Python: NumPy arrays borrowed as the slices that the core takes, and numbers; errors name them.
 
-use half::f16;
 use numpy::ndarray::Dimension;
 use numpy::{
     Element, PyArray, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray, PyUntypedArray, PyUntypedArrayMethods,
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use yoloxfast_core::Error;
-
-use crate::error::to_py;
 
 /// Most threads that one call may ask for.
 const MOST_THREADS: usize = 1024;
-
-/// A raw output in one of the dtypes that networks put out.
-pub(crate) enum RawArray<'py, D: Dimension> {
-    Single(PyReadonlyArray<'py, f32, D>),
-    Half(PyReadonlyArray<'py, f16, D>),
-}
-
-impl<'py, D: Dimension> RawArray<'py, D> {
-    /// Borrows `raw`; `expected` describes the shape that it should have, and `check` is called with that it has, before
-    /// anything is copied.
-    pub(crate) fn borrow(
-        raw: &Bound<'py, PyAny>,
-        expected: &str,
-        check: impl FnOnce(&[usize]) -> Result<(), Error>,
-    ) -> PyResult<Self> {
-        let array = untyped(raw, "raw output")?;
-        if D::NDIM != Some(array.ndim()) {
-            let message = format!("raw output has shape {}, expected {expected}", shape(array));
-            return Err(PyValueError::new_err(message));
-        }
-        check(array.shape()).map_err(to_py)?;
-        if array.dtype().is_equiv_to(&numpy::dtype::<f32>(raw.py())) {
-            borrow(raw, "raw output").map(Self::Single)
-        } else if array.dtype().is_equiv_to(&numpy::dtype::<f16>(raw.py())) {
-            borrow(raw, "raw output").map(Self::Half)
-        } else {
-            let message = format!("raw output has dtype {}, expected float32 or float16", array.dtype());
-            Err(PyTypeError::new_err(message))
-        }
-    }
-}
 
 /// Borrows an array of exactly this dtype and rank. One that is not C-contiguous and aligned is copied first, so
 /// `as_slice` gives its values in C order.
@@ -56,24 +21,28 @@ pub(crate) fn borrow<'py, T: Element, D: Dimension>(
     if !actual.is_equiv_to(&expected) {
         return Err(PyTypeError::new_err(format!("{name} has dtype {actual}, expected {expected}")));
     }
-    if D::NDIM != Some(array.ndim()) {
-        let rank = D::NDIM.unwrap_or_default();
-        return Err(PyValueError::new_err(format!("{name} has shape {}, expected {rank} dimensions", shape(array))));
+    if let Some(rank) = D::NDIM
+        && rank != array.ndim()
+    {
+        let actual = shape_of(array.shape());
+        return Err(PyValueError::new_err(format!("{name} has shape {actual}, expected {rank} dimensions")));
     }
     let array =
         if array.is_c_contiguous() && array.is_aligned() { value.clone() } else { value.call_method0("copy")? };
     Ok(array.cast_into::<PyArray<T, D>>()?.try_readonly()?)
 }
 
-fn untyped<'a, 'py>(value: &'a Bound<'py, PyAny>, name: &str) -> PyResult<&'a Bound<'py, PyUntypedArray>> {
+/// An array of whatever dtype.
+pub(crate) fn untyped<'a, 'py>(value: &'a Bound<'py, PyAny>, name: &str) -> PyResult<&'a Bound<'py, PyUntypedArray>> {
     value.cast::<PyUntypedArray>().map_err(|_| {
         let kind = value.get_type().name().map_or_else(|_| "something else".to_owned(), |name| name.to_string());
         PyTypeError::new_err(format!("{name} is a {kind}, expected a NumPy array"))
     })
 }
 
-fn shape(array: &Bound<'_, PyUntypedArray>) -> String {
-    let sides: Vec<String> = array.shape().iter().map(ToString::to_string).collect();
+/// A shape as NumPy writes it.
+pub(crate) fn shape_of(sides: &[usize]) -> String {
+    let sides: Vec<String> = sides.iter().map(ToString::to_string).collect();
     if let [side] = &sides[..] { format!("({side},)") } else { format!("({})", sides.join(", ")) }
 }
 
@@ -139,6 +108,6 @@ fn several<T>(
     Ok(converted)
 }
 
-fn repr(value: &Bound<'_, PyAny>) -> String {
+pub(crate) fn repr(value: &Bound<'_, PyAny>) -> String {
     value.repr().map_or_else(|_| "something without a repr".to_owned(), |repr| repr.to_string())
 }

@@ -21,13 +21,13 @@ pub(crate) fn call<R: Send>(py: Python<'_>, core: impl FnOnce() -> Result<R, Err
     }
 }
 
-/// A broken precondition of the core is a bad value in Python; scores without a sigmoid are a model's fault.
+/// A broken precondition of the core is a bad value in Python; what no YOLOX puts out is a model's fault.
 #[expect(clippy::needless_pass_by_value, reason = "the signature that map_err takes")]
 pub(crate) fn to_py(error: Error) -> PyErr {
     let message = error.to_string();
     match error {
         Error::Memory { .. } => PyMemoryError::new_err(message),
-        Error::ScoreAboveLimit { .. } => ModelError::new_err(message),
+        Error::ScoreAboveLimit { .. } | Error::Decoded(_) | Error::Label { .. } => ModelError::new_err(message),
         _ => PyValueError::new_err(message),
     }
 }

@@ -9,7 +9,7 @@ use numpy::{
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use yoloxfast_core::{Error, Fit, Float, Format, Job, Plan, Sample, Size, try_collect};
+use yoloxfast_core::{Error, Fitting, Float, Format, Job, Plan, Sample, Size, try_collect};
 
 use crate::arguments::{borrow, thread_count};
 use crate::error::call;
@@ -36,11 +36,11 @@ impl Plans {
     ///
     /// Nobody waits for the lock: a process that is forked while another thread holds it would wait forever. Whoever
     /// finds it locked makes a plan that is not kept.
-    fn get(&self, fit: Fit) -> Result<Arc<Plan>, Error> {
-        if let Some(plan) = self.known(fit) {
+    fn get(&self, fitting: Fitting) -> Result<Arc<Plan>, Error> {
+        if let Some(plan) = self.known(fitting) {
             return Ok(plan);
         }
-        let plan = Arc::new(Plan::of(fit, level())?);
+        let plan = Arc::new(Plan::of(fitting, level())?);
         let oldest = self.lock().and_then(|mut kept| {
             kept.push(Arc::clone(&plan));
             (kept.len() > MAX_KEPT).then(|| kept.remove(0))
@@ -49,9 +49,9 @@ impl Plans {
         Ok(plan)
     }
 
-    fn known(&self, fit: Fit) -> Option<Arc<Plan>> {
+    fn known(&self, fitting: Fitting) -> Option<Arc<Plan>> {
         let mut kept = self.lock()?;
-        let position = kept.iter().position(|plan| plan.fit() == fit)?;
+        let position = kept.iter().position(|plan| plan.fitting() == fitting)?;
         kept[position..].rotate_left(1); // the last used comes last
         kept.last().cloned()
     }
@@ -168,7 +168,7 @@ fn fill_typed<T: Sample + numpy::Element>(
         let rows = images.iter().map(rows).collect::<Result<Vec<_>, Error>>()?;
         let planned = images.iter().map(|image| {
             let (height, width, _) = image.dim();
-            plans.get(Fit { source: Size { height, width }, target, grey, single_precision })
+            plans.get(Fitting { source: Size { height, width }, target, grey, single_precision })
         });
         let planned = planned.collect::<Result<Vec<_>, Error>>()?;
         let scales = planned.iter().map(|plan| plan.scale()).collect();

@@ -9,6 +9,7 @@ mod letterbox;
 mod level;
 mod nms;
 mod postprocess;
+mod raw;
 mod statistics;
 
 use pyo3::prelude::*;
@@ -25,6 +26,7 @@ mod _core {
     use crate::statistics::Times;
     use crate::{error::to_py, level};
     use pyo3::prelude::*;
+    use yoloxfast_core::Semantics;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -34,6 +36,8 @@ mod _core {
         module.add("PADDING", yoloxfast_core::PADDING)?;
         module.add("MAX_CLASSES", yoloxfast_core::MAX_CLASSES)?;
         module.add("BOX_COLUMNS", yoloxfast_core::BOX_COLUMNS)?;
-        module.add("SCORE_LIMIT", yoloxfast_core::SCORE_LIMIT)
+        module.add("LOG_SIZE_LIMIT", yoloxfast_core::LOG_SIZE_LIMIT)?;
+        module.add("SCORE_LIMIT", yoloxfast_core::SCORE_LIMIT)?;
+        module.add("SEMANTICS", Semantics::ALL.map(Semantics::name))
     }
 }

@@ -2,16 +2,17 @@
 
 use std::hash::{Hash, Hasher};
 
-use numpy::ndarray::{Array2, ArrayView2, Ix2, Ix3};
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray, PyUntypedArrayMethods, ToPyArray};
+use numpy::ndarray::{Array2, ArrayView2};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, ToPyArray};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
-use yoloxfast_core::{Detections, Element, Error, Grid, MAX_STRIDES, RawOutput};
+use yoloxfast_core::{BOX_COLUMNS, Detections, Element, Fit, Form, Grid, MAX_STRIDES, Semantics, Size};
 
-use crate::arguments::{RawArray, count, counts, number, numbers, thread_count};
+use crate::arguments::{count, counts, number, numbers, thread_count};
 use crate::error::{call, to_py};
 use crate::level::level;
+use crate::raw::{Arrays, Expected, Layout, RawArrays};
 
 /// Boxes, scores and class ids of one image.
 type DetectionArrays<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<i64>>);
@@ -34,10 +35,11 @@ pub(crate) struct Options {
 #[pymethods]
 impl Options {
     #[new]
-    #[pyo3(signature = (num_classes, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections))]
+    #[pyo3(signature = (num_classes, semantics, score_threshold, iou_threshold, class_agnostic, class_ids, max_detections))]
     #[expect(clippy::needless_pass_by_value, reason = "what PyO3 makes of a list")]
     fn new(
         num_classes: &Bound<'_, PyAny>,
+        semantics: &str,
         score_threshold: &Bound<'_, PyAny>,
         iou_threshold: &Bound<'_, PyAny>,
         class_agnostic: &Bound<'_, PyAny>,
@@ -50,7 +52,8 @@ impl Options {
         let class_agnostic = class_agnostic.is_truthy()?;
         let max_detections = max_detections.map(|value| count("max_detections", value, 1)).transpose()?;
         let options = || {
-            let options = yoloxfast_core::Options::new(num_classes)?.class_agnostic(class_agnostic);
+            let options = yoloxfast_core::Options::new(num_classes)?.semantics(Semantics::named(semantics)?);
+            let options = options.class_agnostic(class_agnostic);
             let options = options.score_threshold(score_threshold)?.iou_threshold(iou_threshold)?;
             let options = options.max_detections(max_detections)?;
             if let Some(class_ids) = &class_ids { options.class_ids(class_ids) } else { Ok(options) }
@@ -59,12 +62,15 @@ impl Options {
     }
 }
 
-/// What a post-processor is made of.
-type Model = (usize, usize, usize, Vec<usize>);
+/// What a post-processor is made of: height, width, number of classes, strides; layout, and whether boxes are decoded,
+/// scores are logits, how many columns lie behind the class scores.
+type Model = (usize, usize, usize, Vec<usize>, &'static str, bool, bool, usize);
 
 #[pyclass(frozen, eq, hash, module = "yoloxfast._core")]
 pub(crate) struct PostProcessor {
     core: yoloxfast_core::PostProcessor,
+    layout: Layout,
+    levels: Vec<[usize; 2]>,
     model: Model,
 }
 
@@ -83,19 +89,32 @@ impl Hash for PostProcessor {
 #[pymethods]
 impl PostProcessor {
     #[new]
+    #[pyo3(signature = (
+        height, width, num_classes, strides, layout = "rows", decoded = false, logits = false, extra_columns = 0
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "as many as a model has properties")]
     fn new(
         height: &Bound<'_, PyAny>,
         width: &Bound<'_, PyAny>,
         num_classes: &Bound<'_, PyAny>,
         strides: &Bound<'_, PyAny>,
+        layout: &str,
+        decoded: bool,
+        logits: bool,
+        extra_columns: usize,
     ) -> PyResult<Self> {
         let (height, width) = (count("height", height, 1)?, count("width", width, 1)?);
         let (num_classes, strides) =
             (count("num_classes", num_classes, 1)?, counts("stride", strides, 1, MAX_STRIDES)?);
+        let layout = Layout::named(layout)?;
+        let form = Form { decoded, logits, finished: layout == Layout::Finished, extra_columns };
         let core = Grid::new(height, width, &strides)
             .and_then(|grid| yoloxfast_core::PostProcessor::new(grid, num_classes, level()))
-            .map_err(to_py)?;
-        Ok(Self { core, model: (height, width, num_classes, strides) })
+            .map_err(to_py)?
+            .form(form);
+        let levels = strides.iter().map(|stride| [height.div_ceil(*stride), width.div_ceil(*stride)]).collect();
+        let model = (height, width, num_classes, strides, layout.name(), decoded, logits, extra_columns);
+        Ok(Self { core, layout, levels, model })
     }
 
     /// For pickling.
@@ -104,9 +123,12 @@ impl PostProcessor {
     }
 
     fn decode<'py>(&self, py: Python<'py>, raw: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        match RawArray::borrow(raw, "(anchors, 5 + classes): pass one image of a batch, raw[0]", self.check_shape())? {
-            RawArray::Single(raw) => self.decode_typed(py, &raw),
-            RawArray::Half(raw) => self.decode_typed(py, &raw),
+        if self.model.4 != Layout::Rows.name() || self.model.5 {
+            return Err(PyValueError::new_err("only rows that are not decoded yet can be decoded"));
+        }
+        match self.borrow(raw, false)? {
+            RawArrays::Single(raw) => self.decode_typed(py, &raw),
+            RawArrays::Half(raw) => self.decode_typed(py, &raw),
         }
     }
 
@@ -115,85 +137,98 @@ impl PostProcessor {
         py: Python<'py>,
         raw: &Bound<'py, PyAny>,
         scale: &Bound<'py, PyAny>,
+        image_size: Option<[usize; 2]>,
         options: &Options,
     ) -> PyResult<DetectionArrays<'py>> {
-        let scale = number("scale", scale)?;
-        let expected = "(anchors, 5 + classes): pass one image of a batch, raw[0], or call batch";
-        match RawArray::borrow(raw, expected, self.check_shape())? {
-            RawArray::Single(raw) => self.run_typed(py, &raw, scale, &options.core),
-            RawArray::Half(raw) => self.run_typed(py, &raw, scale, &options.core),
+        let fit = fit(number("scale", scale)?, image_size);
+        match self.borrow(raw, false)? {
+            RawArrays::Single(raw) => self.run_typed(py, &raw, fit, &options.core),
+            RawArrays::Half(raw) => self.run_typed(py, &raw, fit, &options.core),
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "what PyO3 makes of a list")]
     fn run_batch<'py>(
         &self,
         py: Python<'py>,
         raw: &Bound<'py, PyAny>,
         scales: Option<&Bound<'py, PyAny>>,
+        image_sizes: Option<Vec<[usize; 2]>>,
         options: &Options,
         threads: &Bound<'py, PyAny>,
     ) -> PyResult<Vec<DetectionArrays<'py>>> {
         let threads = thread_count(threads)?;
-        match RawArray::borrow(raw, "(batch, anchors, 5 + classes)", self.check_shape())? {
-            RawArray::Single(raw) => self.run_batch_typed(py, &raw, scales, &options.core, threads),
-            RawArray::Half(raw) => self.run_batch_typed(py, &raw, scales, &options.core, threads),
+        match self.borrow(raw, true)? {
+            RawArrays::Single(raw) => {
+                let fits = fits(raw.images(), scales, image_sizes.as_deref())?;
+                self.run_batch_typed(py, &raw, &fits, &options.core, threads)
+            }
+            RawArrays::Half(raw) => {
+                let fits = fits(raw.images(), scales, image_sizes.as_deref())?;
+                self.run_batch_typed(py, &raw, &fits, &options.core, threads)
+            }
         }
     }
 }
 
 impl PostProcessor {
-    /// Checks the last two sides of a shape.
-    fn check_shape(&self) -> impl FnOnce(&[usize]) -> Result<(), Error> {
-        |shape| match shape {
-            [.., anchors, columns] => self.core.check_shape(*anchors, *columns),
-            _ => Ok(()),
-        }
+    fn borrow<'py>(&self, raw: &Bound<'py, PyAny>, is_batch: bool) -> PyResult<RawArrays<'py>> {
+        let columns = BOX_COLUMNS + self.model.2 + self.model.7;
+        let expected = Expected { layout: self.layout, levels: &self.levels, columns, is_batch };
+        RawArrays::borrow(raw, expected, |anchors, columns| self.core.check_shape(anchors, columns))
     }
 
     fn decode_typed<'py, T: Element + numpy::Element>(
         &self,
         py: Python<'py>,
-        raw: &PyReadonlyArray<'py, T, Ix2>,
+        raw: &Arrays<'py, T>,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let (values, [anchors, columns]) = (raw.as_slice()?, [raw.shape()[0], raw.shape()[1]]);
-        let decoded = call(py, || self.core.decode(RawOutput::new(values, anchors, columns)?))?;
-        decoded.into_pyarray(py).reshape([anchors, columns])
+        let rows = raw.rows()?;
+        let decoded = call(py, || self.core.decode(rows))?;
+        decoded.into_pyarray(py).reshape([rows.anchors(), rows.columns()])
     }
 
     fn run_typed<'py, T: Element + numpy::Element>(
         &self,
         py: Python<'py>,
-        raw: &PyReadonlyArray<'py, T, Ix2>,
-        scale: f32,
+        raw: &Arrays<'py, T>,
+        fit: Fit,
         options: &yoloxfast_core::Options,
     ) -> PyResult<DetectionArrays<'py>> {
-        let (values, [anchors, columns]) = (raw.as_slice()?, [raw.shape()[0], raw.shape()[1]]);
-        let found = call(py, || self.core.run(RawOutput::new(values, anchors, columns)?, scale, options))?;
-        Ok(to_arrays(py, found))
+        let parts = raw.parts()?;
+        let raw = raw.raw_output(&parts);
+        Ok(to_arrays(py, call(py, || self.core.run(raw, fit, options))?))
     }
 
     fn run_batch_typed<'py, T: Element + numpy::Element>(
         &self,
         py: Python<'py>,
-        raw: &PyReadonlyArray<'py, T, Ix3>,
-        scales: Option<&Bound<'py, PyAny>>,
+        raw: &Arrays<'py, T>,
+        fits: &[Fit],
         options: &yoloxfast_core::Options,
         threads: usize,
     ) -> PyResult<Vec<DetectionArrays<'py>>> {
-        let (values, [batch, anchors, columns]) = (raw.as_slice()?, [raw.shape()[0], raw.shape()[1], raw.shape()[2]]);
-        let scales = scales.map(|scales| numbers("scale", scales, batch)).transpose()?;
-        if let Some(scales) = &scales
-            && scales.len() != batch
-        {
-            return Err(PyValueError::new_err(format!("got {} scales for a batch of {batch}", scales.len())));
-        }
-        let found = call(py, || {
-            let scale_of = |image| scales.as_ref().map_or(1.0, |scales| scales[image]);
-            let images = RawOutput::batch(values, anchors, columns)?.enumerate();
-            self.core.run_batch(images.map(|(image, raw)| (raw, scale_of(image))), options, threads)
-        })?;
+        let parts = raw.parts()?;
+        let images: Vec<_> = parts.chunks(raw.parts_per_image()).map(|parts| raw.raw_output(parts)).collect();
+        let found = call(py, || self.core.run_batch(images.into_iter().zip(fits.iter().copied()), options, threads))?;
         Ok(found.into_iter().map(|found| to_arrays(py, found)).collect())
     }
+}
+
+fn fit(scale: f32, image_size: Option<[usize; 2]>) -> Fit {
+    Fit { scale, image_size: image_size.map(|[height, width]| Size { height, width }) }
+}
+
+/// How each image of a batch was fitted in; scales are 1 by default.
+fn fits(images: usize, scales: Option<&Bound<'_, PyAny>>, image_sizes: Option<&[[usize; 2]]>) -> PyResult<Vec<Fit>> {
+    let scales = scales.map_or_else(|| Ok(vec![1.0; images]), |scales| numbers("scale", scales, images))?;
+    for (name, count) in [("scales", scales.len()), ("image sizes", image_sizes.map_or(images, <[_]>::len))] {
+        if count != images {
+            return Err(PyValueError::new_err(format!("got {count} {name} for a batch of {images}")));
+        }
+    }
+    let size_of = |image: usize| image_sizes.map(|sizes| sizes[image]);
+    Ok(scales.into_iter().enumerate().map(|(image, scale)| fit(scale, size_of(image))).collect())
 }
 
 /// Copies few detections, which takes half of the time of handing over the vectors. Many are handed over: PyO3 panics if

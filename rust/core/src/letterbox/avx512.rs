@@ -30,7 +30,7 @@ const FIRST: [i16; 2] = [2048, 0];
 /// Weights of two that count as much.
 const EVEN: [i16; 2] = [1024, 1024];
 
-/// All columns of rows of so many bytes.
+/// All columns of rows of `row_len` bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Columns {
     row_len: usize,
@@ -64,7 +64,7 @@ pub(super) struct Rows<'a> {
     pub(super) ahead: [&'a [u8]; 2],
 }
 
-/// Neighbouring columns whose pixels lie in windows of so many bytes, as many columns in each.
+/// Neighbouring columns whose pixels lie in `WINDOWS` windows of `BYTES` bytes, each covering as many columns.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
 struct Group<const WINDOWS: usize, const BYTES: usize> {
@@ -77,7 +77,7 @@ struct Group<const WINDOWS: usize, const BYTES: usize> {
 }
 
 impl Columns {
-    /// Lays out these columns, unless there is no AVX-512 with VBMI, they are too few, or their pixels lie too far apart.
+    /// Lays out these columns; `None` without AVX-512 VBMI, or if they are too few or their pixels lie too far apart.
     pub(super) fn new(taps: &[Tap], row_len: usize, level: Level) -> Result<Option<Self>, Error> {
         if level.instructions() != Instructions::Avx512 || !is_x86_feature_detected!("avx512vbmi") {
             return Ok(None);
@@ -102,7 +102,7 @@ impl Columns {
     /// Resizes rows of that length to these columns and blends them.
     pub(super) fn sample<T: Store>(&self, rows: Rows, weights: [i16; 2], channels: [&mut [T]; CHANNELS]) {
         if rows.now.iter().all(|row| row.len() == self.row_len) {
-            // SAFETY: `new` gives none where there is no AVX-512 with VBMI, and the rows are as long as it was told.
+            // SAFETY: `new` returns columns only on a CPU with AVX-512 VBMI, and the rows are as long as it was told.
             unsafe { self.sample_checked(rows, weights, channels) };
         }
     }

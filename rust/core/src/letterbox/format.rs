@@ -2,7 +2,7 @@
 
 use super::fetch::{LINE, fetch_ahead};
 use super::sample::{Float, Sample};
-use super::{CHANNELS, Fit, PADDING, Size};
+use super::{CHANNELS, Fitting, PADDING, Size};
 use crate::level::by_level;
 use crate::{Error, Level, memory};
 
@@ -14,7 +14,7 @@ const BLOCK: usize = 64;
 pub struct Format<T> {
     interleaved: bool,
     reversed: bool,
-    /// For each channel of the input the numbers of all bytes, unless they are the bytes themselves.
+    /// For each channel of the input, the number that stands for each byte, unless it is the byte itself.
     tables: Option<Box<[[T; 256]; CHANNELS]>>,
 }
 
@@ -33,9 +33,9 @@ impl<T> Format<T> {
     }
 
     /// The rows of an input.
-    pub(super) fn rows<'a>(&self, out: &'a mut [T], fit: &Fit) -> Result<Vec<Row<'a, T>>, Error> {
-        let Size { height, width } = fit.target;
-        if fit.grey {
+    pub(super) fn rows<'a>(&self, out: &'a mut [T], fitting: &Fitting) -> Result<Vec<Row<'a, T>>, Error> {
+        let Size { height, width } = fitting.target;
+        if fitting.grey {
             return memory::try_collect(out.chunks_exact_mut(width).map(Row::Grey));
         }
         if self.interleaved {

@@ -16,7 +16,7 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// Lays them out, unless there is no vector code at that level.
+    /// Lays them out; `None` at the scalar level, which has no vector code.
     pub(super) fn new(taps: &[Tap], row_len: usize, level: Level) -> Result<Option<Self>, Error> {
         if level == Level::SCALAR {
             return Ok(None);

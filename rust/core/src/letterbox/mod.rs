@@ -49,7 +49,7 @@ const PARTS: usize = 4;
 
 /// What is to be fitted into what, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fit {
+pub struct Fitting {
     /// The size of the images.
     pub source: Size,
     /// The size of the inputs.
@@ -64,7 +64,7 @@ pub struct Fit {
 /// How images of one size become inputs of one size.
 #[derive(Debug)]
 pub struct Plan {
-    fit: Fit,
+    fitting: Fitting,
     resized: Size,
     scale: f64,
     sampling: Sampling,
@@ -98,7 +98,7 @@ impl Plan {
     /// # Errors
     /// A side of 0, or too large; too little memory.
     pub fn new(source: Size, target: Size, level: Level) -> Result<Self, Error> {
-        Self::of(Fit { source, target, grey: false, single_precision: false }, level)
+        Self::of(Fitting { source, target, grey: false, single_precision: false }, level)
     }
 
     /// Prepares for such images and inputs.
@@ -107,8 +107,8 @@ impl Plan {
     /// As of `new`.
     #[expect(clippy::cast_precision_loss, reason = "sides are below 2^21")]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounding down, as YOLOX does")]
-    pub fn of(fit: Fit, level: Level) -> Result<Self, Error> {
-        let Fit { source, target, grey, single_precision } = fit;
+    pub fn of(fitting: Fitting, level: Level) -> Result<Self, Error> {
+        let Fitting { source, target, grey, single_precision } = fitting;
         source.check("image")?;
         target.check("input")?;
         let ratio = |target: usize, source: usize| target as f64 / source as f64;
@@ -119,13 +119,13 @@ impl Plan {
         };
         let resized = |side: usize| scaled(side).max(1);
         let resized = Size { height: resized(source.height), width: resized(source.width) };
-        Ok(Self { fit, resized, scale, sampling: Sampling::new(source, resized, grey, level)?, level })
+        Ok(Self { fitting, resized, scale, sampling: Sampling::new(source, resized, grey, level)?, level })
     }
 
     /// What it was made for.
     #[must_use]
-    pub fn fit(&self) -> Fit {
-        self.fit
+    pub fn fitting(&self) -> Fitting {
+        self.fitting
     }
 
     /// Network pixels per image pixel.
@@ -178,7 +178,7 @@ pub struct Job<'a, T> {
 
 impl<'a, T> Job<'a, T> {
     fn check(&self) -> Result<(), Error> {
-        let Fit { source: Size { height, width }, target, grey, .. } = self.plan.fit;
+        let Fitting { source: Size { height, width }, target, grey, .. } = self.plan.fitting;
         let channels = if grey { 1 } else { CHANNELS };
         if self.image.len() != height || self.image.iter().any(|row| row.len() != CHANNELS * width) {
             return Err(Error::OtherImage { height, width });
@@ -192,9 +192,9 @@ impl<'a, T> Job<'a, T> {
     /// Splits it into at most `parts` parts, and appends them to `tasks`.
     fn split(self, parts: usize, format: &Format<T>, tasks: &mut Vec<Part<'a, T>>) -> Result<(), Error> {
         let Self { plan, image, out, border } = self;
-        let target = plan.fit.target;
+        let target = plan.fitting.target;
         let height = target.height.div_ceil(parts);
-        let mut rows = format.rows(out, &plan.fit)?.into_iter();
+        let mut rows = format.rows(out, &plan.fitting)?.into_iter();
         for first in (0..target.height).step_by(height) {
             let rows = memory::try_collect(rows.by_ref().take(height))?;
             memory::push(tasks, Part { plan, image, border, first, rows })?;

@@ -24,7 +24,7 @@ impl Columns {
     /// Lays out the taps of rows that have `source` pixels.
     #[cfg_attr(
         not(any(target_arch = "x86_64", target_arch = "aarch64")),
-        expect(unused_variables, reason = "there is no vector code")
+        expect(unused_variables, reason = "only vector code uses them")
     )]
     pub(super) fn new(taps: Vec<Tap>, source: usize, level: Level) -> Result<Self, Error> {
         Ok(Self {

@@ -85,12 +85,12 @@ pub(super) struct Sampler<'a> {
 impl<'a> Sampler<'a> {
     /// For an image whose channels are blue, green and red, or `reversed`.
     pub(super) fn new(plan: &'a Plan, image: &'a [&'a [u8]], reversed: bool) -> Result<Self, Error> {
-        let Plan { fit, sampling, level, resized: Size { width, .. }, .. } = plan;
-        let grey = fit.grey.then_some(if reversed { [WEIGHTS[2], WEIGHTS[1], WEIGHTS[0]] } else { WEIGHTS });
+        let Plan { fitting, sampling, level, resized: Size { width, .. }, .. } = plan;
+        let grey = fitting.grey.then_some(if reversed { [WEIGHTS[2], WEIGHTS[1], WEIGHTS[0]] } else { WEIGHTS });
         let (wide, narrow) = match sampling {
             Sampling::Copy => (0, 0),
             Sampling::Halve => (2 * width, 0),
-            Sampling::Blend { .. } => (if fit.grey { fit.source.width } else { 0 }, *width),
+            Sampling::Blend { .. } => (if fitting.grey { fitting.source.width } else { 0 }, *width),
             #[cfg(target_arch = "x86_64")]
             Sampling::AtOnce { .. } => (0, 0),
         };

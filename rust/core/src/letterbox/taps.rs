@@ -61,7 +61,7 @@ pub(super) fn of_columns(source: usize, target: usize) -> Result<Vec<Tap>, Error
     memory::try_collect((0..target).map(tap))
 }
 
-/// One tap for each target row. A row without weight is no other than the one with all of it, so it need not be read.
+/// One tap for each target row. Where one row has all the weight, the tap names it twice, so that no other is read.
 pub(super) fn of_rows(source: usize, target: usize) -> Result<Vec<Tap>, Error> {
     let inside = |row: isize| row.clamp(0, source as isize - 1) as usize;
     let tap = |row| {

@@ -10,7 +10,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 boxes, and 16 cells for each")]
 
 use super::Box4;
-use super::kept::{Block, Kept, LANES, Threshold};
+use super::kept::{Block, Kept, LANES, Measure, Threshold};
 use crate::memory::{self, Refused};
 
 /// A box that touches more cells is large.
@@ -65,14 +65,18 @@ impl Cells {
     }
 
     #[inline(always)]
-    pub(super) fn push(&mut self, corners: Box4, threshold: Threshold) -> Result<(), Refused> {
-        self.push_into(self.touched(corners), corners, threshold)
+    pub(super) fn push<M: Measure>(&mut self, corners: Box4, threshold: Threshold<M>) -> Result<(), Refused> {
+        self.push_into(self.touched::<M>(corners), corners, threshold)
     }
 
     /// Adds a box, unless its IoU with one of these is above the threshold, and tells whether it did.
     #[inline(always)]
-    pub(super) fn push_unless_suppressed(&mut self, candidate: Box4, threshold: Threshold) -> Result<bool, Refused> {
-        let touched = self.touched(candidate);
+    pub(super) fn push_unless_suppressed<M: Measure>(
+        &mut self,
+        candidate: Box4,
+        threshold: Threshold<M>,
+    ) -> Result<bool, Refused> {
+        let touched = self.touched::<M>(candidate);
         let is_new = !self.suppresses(touched, candidate, threshold);
         if is_new {
             self.push_into(touched, candidate, threshold)?;
@@ -81,9 +85,14 @@ impl Cells {
     }
 
     #[inline(always)]
-    fn push_into(&mut self, touched: Touched, corners: Box4, threshold: Threshold) -> Result<(), Refused> {
+    fn push_into<M: Measure>(
+        &mut self,
+        touched: Touched,
+        corners: Box4,
+        threshold: Threshold<M>,
+    ) -> Result<(), Refused> {
         self.all.push(corners, threshold)?;
-        if is_empty(corners) {
+        if is_empty::<M>(corners) {
             return Ok(());
         }
         if touched.count() > MOST_CELLS {
@@ -98,8 +107,8 @@ impl Cells {
     }
 
     #[inline(always)]
-    fn suppresses(&self, touched: Touched, candidate: Box4, threshold: Threshold) -> bool {
-        if is_empty(candidate) {
+    fn suppresses<M: Measure>(&self, touched: Touched, candidate: Box4, threshold: Threshold<M>) -> bool {
+        if is_empty::<M>(candidate) {
             return false;
         }
         if touched.count() > MOST_CELLS {
@@ -128,13 +137,13 @@ impl Cells {
     }
 
     #[inline(always)]
-    fn touched(&self, [x1, y1, x2, y2]: Box4) -> Touched {
+    fn touched<M: Measure>(&self, [x1, y1, x2, y2]: Box4) -> Touched {
         let [columns_per_pixel, rows_per_pixel] = self.per_pixel;
         Touched {
             left: cell(x1 * columns_per_pixel),
             top: cell(y1 * rows_per_pixel),
-            right: cell(x2 * columns_per_pixel),
-            bottom: cell(y2 * rows_per_pixel),
+            right: cell(M::end(x2) * columns_per_pixel),
+            bottom: cell(M::end(y2) * rows_per_pixel),
         }
     }
 
@@ -147,7 +156,7 @@ impl Cells {
     }
 
     #[inline(always)]
-    fn enter(&mut self, place: usize, corners: Box4, threshold: Threshold) -> Result<(), Refused> {
+    fn enter<M: Measure>(&mut self, place: usize, corners: Box4, threshold: Threshold<M>) -> Result<(), Refused> {
         let Place { len, block } = &mut self.places[place];
         let lane = *len as usize % LANES;
         if lane == 0 {
@@ -183,8 +192,8 @@ fn cell(coordinate: f32) -> u32 {
 
 /// Whether a box has no width or no height.
 #[inline(always)]
-fn is_empty([x1, y1, x2, y2]: Box4) -> bool {
-    x1 >= x2 || y1 >= y2
+fn is_empty<M: Measure>([x1, y1, x2, y2]: Box4) -> bool {
+    M::length(x1, x2) <= 0.0 || M::length(y1, y2) <= 0.0
 }
 
 /// The median of the boxes' sizes on an axis (0 for x, 1 for y), rounded down to a power of two.

@@ -23,11 +23,11 @@ use crate::pool::{Pool, Scratch};
 use crate::{Error, Level};
 use cells::Cells;
 use groups::Groups;
-use kept::{Kept, Threshold};
+use kept::{Kept, Measure, Pixels, Plain, Threshold};
 
 pub(crate) type Box4 = [f32; 4];
 
-/// A box is compared with all boxes of its class that were kept, until there are so many; then with those near.
+/// A box is compared with all kept boxes of its class while they are fewer than this; then only with those near.
 const MANY: usize = if cfg!(fuzzing) { 8 } else { 768 };
 
 static WORKSPACES: Pool<Workspace> = Pool::new();
@@ -75,32 +75,75 @@ pub fn nms(
         return Err(Error::TooManyBoxes(boxes.len()));
     }
     let class_of = class_ids.map(|class_ids| |index: usize| class_ids[index]);
+    let overlap = Overlap { iou_threshold, counts_pixels: false };
     WORKSPACES.with(|workspace| {
-        let kept = suppress(level, boxes, scores, class_of, iou_threshold, workspace)?;
-        memory::try_collect(kept)
+        suppress(level, boxes, scores, class_of, overlap, workspace)?;
+        memory::try_collect(workspace.kept())
     })
 }
 
-/// Yields the indices of the boxes that are kept, best score first. The arguments have been checked.
-pub(crate) fn suppress<'a, F: Fn(usize) -> i64>(
+/// How much boxes may overlap.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Overlap {
+    pub(crate) iou_threshold: f32,
+    /// Whether corners are pixels, both of which count: a box from 2 to 5 is 4 wide.
+    pub(crate) counts_pixels: bool,
+}
+
+impl Workspace {
+    /// Puts all boxes whose corners and score are finite in order, as if none suppressed another.
+    pub(crate) fn keep_all(&mut self, boxes: &[Box4], scores: &[f32]) -> Result<(), Refused> {
+        order::sort(boxes, scores, &mut self.keys, &mut self.keys_buffer)
+    }
+
+    /// Drops all boxes but the best ones.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.keys.truncate(len);
+    }
+
+    /// Puts the boxes of each class together, the best first, classes in order.
+    pub(crate) fn order_by_class(&mut self, class_of: impl Fn(usize) -> u32) {
+        self.keys.sort_unstable_by_key(|key| (class_of(order::index(*key)), *key));
+    }
+
+    /// The indices of the boxes that were kept, best score first.
+    pub(crate) fn kept(&self) -> impl ExactSizeIterator<Item = usize> {
+        self.keys.iter().map(|key| order::index(*key))
+    }
+}
+
+/// Finds the boxes that are kept, for [`Workspace::kept`]. The arguments have been checked.
+pub(crate) fn suppress<F: Fn(usize) -> i64>(
     level: Level,
     boxes: &[Box4],
     scores: &[f32],
     class_of: Option<F>,
-    iou_threshold: f32,
-    workspace: &'a mut Workspace,
-) -> Result<impl ExactSizeIterator<Item = usize> + use<'a, F>, Refused> {
-    let Workspace { keys, keys_buffer, groups, boxes: grouped, is_kept, kept, cells } = workspace;
-    order::sort(boxes, scores, keys, keys_buffer)?;
+    overlap: Overlap,
+    workspace: &mut Workspace,
+) -> Result<(), Refused> {
+    workspace.keep_all(boxes, scores)?;
+    let Workspace { keys, groups, boxes: grouped, .. } = workspace;
     match class_of {
         Some(class_of) => groups.split(keys.iter().map(|key| class_of(order::index(*key))))?,
         None => groups.join(keys.len())?,
     }
     memory::refill(grouped, groups.positions().iter().map(|position| boxes[order::index(keys[*position as usize])]))?;
+    if overlap.counts_pixels {
+        suppress_groups(level, Threshold::<Pixels>::new(overlap.iou_threshold), workspace)
+    } else {
+        suppress_groups(level, Threshold::<Plain>::new(overlap.iou_threshold), workspace)
+    }
+}
+
+fn suppress_groups<M: Measure>(
+    level: Level,
+    threshold: Threshold<M>,
+    workspace: &mut Workspace,
+) -> Result<(), Refused> {
+    let Workspace { keys, groups, boxes, is_kept, kept, cells, .. } = workspace;
     memory::fill(is_kept, false, keys.len())?;
-    let threshold = Threshold::new(iou_threshold);
     for group in groups.iter() {
-        let (boxes, positions) = (&grouped[group.clone()], &groups.positions()[group]);
+        let (boxes, positions) = (&boxes[group.clone()], &groups.positions()[group]);
         let seen = suppress_few(level, boxes, positions, threshold, kept, is_kept)?;
         if seen < boxes.len() {
             suppress_many(level, boxes, positions, seen, threshold, cells, is_kept)?;
@@ -108,26 +151,26 @@ pub(crate) fn suppress<'a, F: Fn(usize) -> i64>(
     }
     let mut is_kept = is_kept.iter();
     keys.retain(|_| is_kept.next() == Some(&true));
-    Ok(keys.iter().map(|key| order::index(*key)))
+    Ok(())
 }
 
 by_level! {
     /// Marks which of the boxes of one class, best first, are kept: those at these positions. Stops when many are, and
     /// returns how many boxes it has seen.
-    fn suppress_few(
+    fn suppress_few<M: Measure>(
         boxes: &[Box4],
         positions: &[u32],
-        threshold: Threshold,
+        threshold: Threshold<M>,
         kept: &mut Kept,
         is_kept: &mut [bool],
     ) -> Result<usize, Refused> = suppress_few_body
 }
 
 #[inline(always)]
-fn suppress_few_body(
+fn suppress_few_body<M: Measure>(
     boxes: &[Box4],
     positions: &[u32],
-    threshold: Threshold,
+    threshold: Threshold<M>,
     kept: &mut Kept,
     is_kept: &mut [bool],
 ) -> Result<usize, Refused> {
@@ -146,22 +189,22 @@ fn suppress_few_body(
 
 by_level! {
     /// Goes on where [`suppress_few`] stopped, with a search for the boxes that lie near.
-    fn suppress_many(
+    fn suppress_many<M: Measure>(
         boxes: &[Box4],
         positions: &[u32],
         seen: usize,
-        threshold: Threshold,
+        threshold: Threshold<M>,
         cells: &mut Cells,
         is_kept: &mut [bool],
     ) -> Result<(), Refused> = suppress_many_body
 }
 
 #[inline(always)]
-fn suppress_many_body(
+fn suppress_many_body<M: Measure>(
     boxes: &[Box4],
     positions: &[u32],
     seen: usize,
-    threshold: Threshold,
+    threshold: Threshold<M>,
     cells: &mut Cells,
     is_kept: &mut [bool],
 ) -> Result<(), Refused> {

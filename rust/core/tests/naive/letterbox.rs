@@ -52,12 +52,12 @@ fn naive_pixel(image: &[u8], source: Size, target: Size, row: usize, column: usi
 
 /// The bytes of an input, plane by plane.
 pub(crate) fn naive_letterbox(image: &[u8], plan: &Plan) -> Vec<u8> {
-    let (target, resized) = (plan.fit().target, plan.resized());
+    let (target, resized) = (plan.fitting().target, plan.resized());
     let area = target.height * target.width;
     let mut out = vec![PADDING; 3 * area];
     for row in 0..resized.height {
         for column in 0..resized.width {
-            let pixel = naive_pixel(image, plan.fit().source, resized, row, column);
+            let pixel = naive_pixel(image, plan.fitting().source, resized, row, column);
             for (channel, byte) in pixel.into_iter().enumerate() {
                 out[channel * area + row * target.width + column] = byte;
             }

@@ -58,7 +58,7 @@ impl Settings {
         settings
     }
 
-    /// Change one; `None` if there is no such setting.
+    /// Change one; `None` for an unknown setting.
     fn set(&mut self, setting: &str) -> Option<()> {
         let (name, value) = setting.split_once('=')?;
         match name {
@@ -123,7 +123,7 @@ fn append(settings: &Settings, lines: &[String]) {
     }
 }
 
-/// Change a setting; 0 if there is no such one.
+/// Change a setting and return 1; 0 for an unknown one.
 ///
 /// # Safety
 ///

@@ -101,12 +101,12 @@ impl Driver {
         let blocks = [&self.device_memory, &self.host_memory];
         let memory = blocks
             .into_iter()
-            .flat_map(|table| table.owned().map(|(_, block)| format!("{} bytes of {}", block.len(), table.what)));
-        let streams = self.streams.owned().filter(|(_, stream)| !stream.is_legacy).map(|_| self.streams.what);
+            .flat_map(|table| table.values().map(|block| format!("{} bytes of {}", block.len(), table.what)));
+        let streams = self.streams.values().filter(|stream| !stream.is_legacy).map(|_| self.streams.what);
         let others = streams
-            .chain(self.events.owned().map(|_| self.events.what))
-            .chain(self.graphs.owned().map(|_| self.graphs.what))
-            .chain(self.executables.owned().map(|_| self.executables.what));
+            .chain(self.events.values().map(|_| self.events.what))
+            .chain(self.graphs.values().map(|_| self.graphs.what))
+            .chain(self.executables.values().map(|_| self.executables.what));
         memory.chain(others.map(str::to_owned)).collect()
     }
 
@@ -242,9 +242,8 @@ impl<T> Table<T> {
         self.live.insert(handle, (context, thing));
     }
 
-    /// All of them, with the contexts in which they were made.
-    pub(crate) fn owned(&self) -> impl Iterator<Item = (Handle, &T)> {
-        self.live.values().map(|(context, thing)| (*context, thing))
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.live.values().map(|(_, thing)| thing)
     }
 
     pub(crate) fn in_context(&self, context: Handle) -> impl Iterator<Item = (Handle, &T)> {
@@ -276,7 +275,7 @@ impl<T> Table<T> {
         }
     }
 
-    /// Take it out, as its end; it should be that of the current context.
+    /// Remove what is freed or destroyed; it is a breach if it was made in another context.
     pub(crate) fn take(&mut self, handle: Handle, context: Handle, report: &mut Report) -> Result<T, Code> {
         let (owner, thing) = self.live.remove(&handle).ok_or_else(|| unknown(self.what, self.unknown, report))?;
         if owner != context {

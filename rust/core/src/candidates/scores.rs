@@ -1,0 +1,69 @@
+//! The best class of an anchor.
+
+use std::hint::black_box;
+
+use crate::Element;
+
+/// Class scores compared at once.
+const LANES: usize = 16;
+
+/// Whether it is neither infinite nor NaN, by its bits: `f32::is_finite` becomes a vector instruction (`NEQ_OQ`) that
+/// valgrind 3.19 takes NaN to be finite in.
+#[inline(always)]
+pub(super) fn is_finite(value: f32) -> bool {
+    value.abs().to_bits() < f32::INFINITY.to_bits()
+}
+
+/// Whether no number is infinite or NaN.
+pub(super) fn all_finite<T: Element>(values: &[T]) -> bool {
+    values.iter().fold(true, |all, value| all & is_finite(value.to_f32()))
+}
+
+/// The greatest bits of these scores.
+#[inline(always)]
+pub(super) fn greatest<T: Element>(scores: &[T]) -> T::Bits {
+    let (chunks, rest) = scores.as_chunks::<LANES>();
+    let mut lanes = [T::ZERO; LANES];
+    for chunk in chunks {
+        one_by_one();
+        for lane in 0..LANES {
+            lanes[lane] = lanes[lane].max(chunk[lane].bits());
+        }
+    }
+    let greatest = lanes.into_iter().fold(T::ZERO, T::Bits::max);
+    rest.iter().fold(greatest, |greatest, score| greatest.max(score.bits()))
+}
+
+/// The first class of a score with these bits, which is one of them.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "class ids are below MAX_CLASSES")]
+pub(super) fn first<T: Element>(scores: &[T], bits: T::Bits) -> usize {
+    let (chunks, rest) = scores.as_chunks::<LANES>();
+    let mut lanes = [u32::MAX; LANES];
+    for (number, chunk) in chunks.iter().enumerate().rev() {
+        one_by_one();
+        for lane in 0..LANES {
+            let class_id = (number * LANES + lane) as u32;
+            lanes[lane] = if chunk[lane].bits() == bits { class_id } else { lanes[lane] };
+        }
+    }
+    let first = lanes.into_iter().fold(u32::MAX, u32::min);
+    if first < u32::MAX {
+        return first as usize;
+    }
+    let position = rest.iter().position(|score| score.bits() == bits);
+    let class_id = chunks.len() * LANES + position.unwrap_or_default();
+    class_id.min(scores.len() - 1) // if none has these bits any more
+}
+
+/// Keeps a compiler from taking many rounds of a loop at once: their numbers would be gathered, which is slow.
+#[inline(always)]
+fn one_by_one() {
+    black_box(());
+}
+
+/// The first class of the highest score, which may be negative, and that score.
+#[cold]
+pub(super) fn first_of_highest(scores: impl Iterator<Item = f32>) -> (usize, f32) {
+    scores.enumerate().fold((0, f32::NEG_INFINITY), |best, other| if other.1 > best.1 { other } else { best })
+}
