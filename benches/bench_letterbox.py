@@ -11,7 +11,7 @@ import pytest
 
 import yoloxfast
 from inputs import IN_TURNS, SIZE
-from rivals import LETTERBOX, cv2_letterbox, cv2_pixels
+from rivals import LETTERBOX, cv2_grey, cv2_letterbox, cv2_pixels
 from yoloxfast import Letterbox, reference
 
 if TYPE_CHECKING:
@@ -56,10 +56,13 @@ def test_letterbox(
     benchmark(call)
 
 
-FORMS: dict[str, tuple[type[np.generic], bool]] = {
-    "float16": (np.float16, False),
-    "uint8": (np.uint8, False),
-    "uint8 pixels": (np.uint8, True),
+FORMS: dict[str, tuple[type[np.generic], tuple[int, ...], Callable[..., Write]]] = {
+    "float16": (np.float16, (3, *SIZE), cv2_letterbox),
+    "uint8": (np.uint8, (3, *SIZE), cv2_letterbox),
+    "uint8 pixels": (np.uint8, (*SIZE, 3), cv2_pixels),
+    "float32 pixels": (np.float32, (*SIZE, 3), cv2_pixels),
+    "float16 pixels": (np.float16, (*SIZE, 3), cv2_pixels),
+    "float32 grey": (np.float32, (1, *SIZE), cv2_grey),
 }
 
 
@@ -67,10 +70,9 @@ FORMS: dict[str, tuple[type[np.generic], bool]] = {
 @pytest.mark.parametrize("form", FORMS)
 @IN_TURNS
 def test_forms(benchmark: BenchmarkFixture, form: str, turn: int, program: str) -> None:
-    dtype, interleaved = FORMS[form]
+    dtype, out_shape, rival = FORMS[form]
     shape = (1080, 1920)
-    image, out = random_image(shape), np.empty((*SIZE, 3) if interleaved else (3, *SIZE), dtype)
-    rival = cv2_pixels if interleaved else cv2_letterbox
+    image, out = random_image(shape), np.empty(out_shape, dtype)
     call = partial(in_place(out) if program == "yoloxfast" else rival(shape, SIZE, out), image)
     np.testing.assert_array_equal(call(), reference.letterbox(image, SIZE, out=np.empty_like(out))[0])
     benchmark.group = f"1920x1080 to {SIZE[1]}x{SIZE[0]}, {form}"

@@ -172,12 +172,30 @@ def cv2_letterbox(shape: Shape, size: tuple[int, int], out: Out) -> Write:
 
 
 def cv2_pixels(shape: Shape, size: tuple[int, int], out: Out) -> Write:
-    """Resize into a slice of the input, for one of uint8 pixels; the border is written once."""
+    """Resize into a slice of the input, or of a canvas that is converted as a whole; the border is written once."""
     rows, columns = _resized(shape, size)
+    canvas = out if out.dtype == np.uint8 else np.empty(out.shape, np.uint8)
+    canvas[...] = 114
+
+    def write(image: NDArray[np.uint8]) -> Out:
+        cv2.resize(image, (columns, rows), dst=canvas[:rows, :columns], interpolation=cv2.INTER_LINEAR)
+        if canvas is not out:
+            out[...] = canvas
+        return out
+
+    return write
+
+
+def cv2_grey(shape: Shape, size: tuple[int, int], out: Out) -> Write:
+    """Make the image grey, resize it, and convert that part; the border is written once."""
+    rows, columns = _resized(shape, size)
+    grey, resized = np.empty(shape, np.uint8), np.empty((rows, columns), np.uint8)
     out[...] = 114
 
     def write(image: NDArray[np.uint8]) -> Out:
-        cv2.resize(image, (columns, rows), dst=out[:rows, :columns], interpolation=cv2.INTER_LINEAR)
+        cv2.cvtColor(image, cv2.COLOR_BGR2GRAY, dst=grey)
+        cv2.resize(grey, (columns, rows), dst=resized, interpolation=cv2.INTER_LINEAR)
+        out[0, :rows, :columns] = resized
         return out
 
     return write

@@ -14,6 +14,7 @@ __all__ = [
     "SCORE_LIMIT",
     "SEMANTICS",
     "Options",
+    "PixelFormat",
     "Plans",
     "PostProcessor",
     "Times",
@@ -35,6 +36,10 @@ __version__: str
 
 # letterbox.rs
 @final
+class PixelFormat:
+    def __new__(cls, reverses: bool, values: NDArray[np.float32] | None, single_precision: bool) -> PixelFormat: ...
+
+@final
 class Plans:
     def __new__(cls) -> Plans: ...
 
@@ -42,8 +47,7 @@ def letterbox(
     images: Sequence[NDArray[np.uint8]],
     out: NDArray[Any],
     interleaved: bool,
-    reverses: bool,
-    legacy: bool,
+    pixels: PixelFormat,
     border: bool,
     threads: int,
     plans: Plans | None,

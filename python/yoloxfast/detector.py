@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from yoloxfast.backends import Provider
     from yoloxfast.classes import Classes
     from yoloxfast.forms import Semantics
+    from yoloxfast.input_format import Color, Numbers
     from yoloxfast.models import PinnedModel
     from yoloxfast.names import Names
-    from yoloxfast.network_input import Color
 
 __all__ = ["Detector"]
 
@@ -30,6 +30,10 @@ _OF_IMAGES = (
     "semantics",
     "color",
     "legacy",
+    "mean",
+    "std",
+    "scale",
+    "input_color",
     "threads",
 )
 """Options of `Inference`."""
@@ -73,9 +77,16 @@ class Detector(Inference):
         else "class 0" and so on.
     color : {"bgr", "rgb"}, default "bgr"
         Order of the channels in the arrays that `detect` gets; of files and PIL images it is known. The model gets its
-        own order.
+        own order: see `input_color`.
     legacy : bool, default False
-        Whether the model is of YOLOX 0.1.0 or before, which normalised its input (`--legacy` there).
+        Whether the model is of YOLOX 0.1.0 or before, which normalised its input (`--legacy` there): the same as
+        `scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), input_color="rgb"`.
+    scale, mean, std : float or three floats, optional
+        What the model was trained with instead of values from 0 to 255: it gets (value * scale - mean) / std, the
+        border too, where three numbers are for its channels in its own order, `input_color`. By default 1, 0 and 1.
+        `scale=1 / 255` for values from 0 to 1.
+    input_color : {"bgr", "rgb"}, default "bgr"
+        Order of the channels that the model was trained with.
     precision : {"fp32", "fp16", "bf16"}, optional
         Precision in which OpenVINO runs, or in which TensorRT builds an ONNX file ("fp32" or "fp16", see
         `yoloxfast.tensorrt.build_engine`); "fp32" by default. An engine's precision is fixed when it is built, and ONNX
@@ -126,6 +137,10 @@ class Detector(Inference):
 
     Notes
     -----
+    A model takes images as float32, float16 or uint8: (batch, 3, height, width) or (batch, height, width, 3); the same
+    with one channel, for which the image is made grey and then resized; or (batch, 12, height / 2, width / 2), if it
+    begins after YOLOX's Focus. See `letterbox`.
+
     A detector can be pickled, for "spawn", Ray or Dask: it opens its model again, with the same options, where it is
     loaded. The file must be there, under the same absolute path and with the same content.
 
@@ -150,6 +165,10 @@ class Detector(Inference):
         names: Names | None = None,
         color: Color = "bgr",
         legacy: bool = False,
+        mean: Numbers | None = None,
+        std: Numbers | None = None,
+        scale: Numbers | None = None,
+        input_color: Color | None = None,
         precision: Literal["fp32", "fp16", "bf16"] | None = None,
         cuda_graphs: bool = False,
         device: int | str = 0,

@@ -9,9 +9,10 @@ import numpy as np
 from yoloxfast.arguments import checked_whole
 from yoloxfast.classes import resolve_classes
 from yoloxfast.cores import count_cores
+from yoloxfast.input_format import PixelOptions, layouts_of, pixel_format
 from yoloxfast.media.pixels import pixels_of
 from yoloxfast.names import class_names
-from yoloxfast.network_input import check_are_several, check_colors
+from yoloxfast.network_input import check_are_several
 from yoloxfast.pipeline import Pipeline, Run, detect_batches
 from yoloxfast.postprocess import PostProcessor
 from yoloxfast.statistics import Statistics
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from yoloxfast.classes import Classes
     from yoloxfast.detections import Detections
     from yoloxfast.forms import Semantics
+    from yoloxfast.input_format import Color, Numbers
     from yoloxfast.media.pixels import ImageLike
     from yoloxfast.names import Names
-    from yoloxfast.network_input import Color
 
 __all__ = ["Inference"]
 
@@ -45,7 +46,7 @@ class Inference:
     ----------
     network : Network
         Closed with this.
-    names, semantics, color, legacy, threads
+    names, semantics, color, legacy, mean, std, scale, input_color, threads
         As for `Detector`.
     **options
         Those of `PostProcessor.options`, for calls that do not say otherwise.
@@ -74,6 +75,10 @@ class Inference:
         semantics: Semantics = "eval",
         color: Color = "bgr",
         legacy: bool = False,
+        mean: Numbers | None = None,
+        std: Numbers | None = None,
+        scale: Numbers | None = None,
+        input_color: Color | None = None,
         threads: int | None = None,
         **options: Any,
     ) -> None:
@@ -82,12 +87,15 @@ class Inference:
         head = network.head
         self.input_size = head.input_size
         self.num_classes = head.num_classes
-        check_colors(color, network.input.dtype, legacy=legacy)
+        layout, *_ = layouts_of(network.input.shape[1:])
+        asked = PixelOptions(color=color, legacy=legacy, mean=mean, std=std, scale=scale, input_color=input_color)
+        in_cpp = semantics == "cpp-demo"
+        pixels = pixel_format(network.input.dtype, layout.channels, **asked, single_precision=in_cpp)
         names = class_names(names, head.num_classes, self.backend.metadata)
         self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names, semantics=semantics)
         self.names = self._post.names
         self.statistics = Statistics()
-        self._pipeline = Pipeline(network, self._post, self.statistics, color, legacy)
+        self._pipeline = Pipeline(network, self._post, self.statistics, color, pixels)
         self._threads = threads
         self._own_options = options | {"classes": resolve_classes(options.get("classes"), self.names)}
         self._options = self._post.options(**self._own_options)

@@ -8,15 +8,16 @@ import numpy as np
 
 from yoloxfast import _core
 from yoloxfast.arguments import checked_size
-from yoloxfast.network_input import NetworkInput, check_buffer, check_source, checked_images, expected_out, fill
+from yoloxfast.input_format import PixelOptions, layouts_of, pixel_format
+from yoloxfast.network_input import NetworkInput, check_buffer, check_source, checked_images, fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
-    from yoloxfast.network_input import Color
+    from yoloxfast.input_format import Color, InputLayout, Numbers
 
 __all__ = ["Letterbox", "letterbox", "letterbox_batch"]
 
@@ -28,6 +29,10 @@ def letterbox(
     out: NDArray[Any] | None = None,
     color: Color = "bgr",
     legacy: bool = False,
+    mean: Numbers | None = None,
+    std: Numbers | None = None,
+    scale: Numbers | None = None,
+    input_color: Color | None = None,
     threads: int = 1,
 ) -> tuple[NDArray[Any], float]:
     """Fit an image into the input of a network, as YOLOX does.
@@ -46,42 +51,54 @@ def letterbox(
     size : (int, int)
         Height and width of the network's input in pixels.
     out : ndarray, optional
-        Where to write the result, such as one image of a network's input: `out=batch[0]`. Planes, (3, height, width),
-        of float32, float16 or uint8, or pixels, (height, width, 3), of uint8; planes if both fit. To use one again and
-        again, make a `Letterbox` of it.
+        Where to write the result, such as one image of a network's input: `out=batch[0]`. Of float32, float16 or uint8,
+        and one of these shapes, the first that fits. To use one again and again, make a `Letterbox` of it.
+
+        - (3, height, width), planes; or (height, width, 3), pixels.
+        - (1, height, width) or (height, width, 1): grey. The image is made grey as by `cv2.cvtColor` with
+          `COLOR_BGR2GRAY`, and then resized, as in training with grey images. What `cv2.imread` makes of a file with
+          `IMREAD_GRAYSCALE` differs a little, since each of its decoders has arithmetic of its own: by 0.01 on average
+          for photos in JPEG.
+        - (12, height / 2, width / 2): what YOLOX's `Focus` makes of three planes, for networks that begin after it.
     color : {"bgr", "rgb"}, default "bgr"
         Order of the channels in `image`; the network gets its own order.
     legacy : bool, default False
-        Whether the network is of YOLOX 0.1.0 or before (`--legacy` there): it wants RGB, divided by 255, minus the mean
-        (0.485, 0.456, 0.406), divided by the deviation (0.229, 0.224, 0.225), the border too.
+        Whether the network is of YOLOX 0.1.0 or before (`--legacy` there): the same as `scale=1 / 255, mean=(0.485,
+        0.456, 0.406), std=(0.229, 0.224, 0.225), input_color="rgb"`.
+    mean, std, scale : float or three floats, optional
+        The network gets (value * scale - mean) / std instead of values from 0 to 255, the border too; after each of
+        the three steps, which are in float64, it is rounded to float32. Three numbers are for the channels in the
+        network's order. By default 0, 1 and 1.
+    input_color : {"bgr", "rgb"}, default "bgr"
+        Order of the channels that the network was trained with.
     threads : int, default 1
         Threads that share the rows, which pays for large images; this one is the first of them.
 
     Returns
     -------
     tensor : ndarray, (3, height, width)
-        `out`, or a new float32 array: planes B, G, R with values 0..255, unless `legacy`.
+        `out`, or a new float32 array: planes B, G, R with values 0..255, unless other ones are asked for.
     scale : float
         Network pixels per image pixel. Boxes in image pixels are boxes in network pixels divided by it.
 
     Raises
     ------
     TypeError
-        `image` is not a uint8 array, `size` is not two ints, `out` is of no dtype that networks take, or `threads` is
-        not an int.
+        `image` is not a uint8 array, `size` is not two ints, `out` is of no dtype that networks take, `mean`, `std` or
+        `scale` are not numbers, or `threads` is not an int.
     ValueError
         `image` is not (height, width, 3), is empty, is a view that reverses its channels, or is beyond OpenCV's limits
         (2**20 a side, 2**30 pixels); `size` is not from 1 to 2**20; `out` is not of that size, is read-only, or shares
-        memory with `image`; `color` is another word; `legacy` values are to be written as uint8; or `threads` is not
-        1 to 1024.
+        memory with `image`; `color` or `input_color` is another word; `mean`, `std` or `scale` are not one finite
+        number for each channel, or `std` or `scale` is not above 0; `legacy` is set besides these; such values are to
+        be written as uint8, or a grey input is to be `legacy`; or `threads` is not 1 to 1024.
     """
     check_source(image)
     height, width = _checked_size(size)
-    if out is None:
-        out = np.empty((3, height, width), np.float32)
-    else:
-        _check_out(out, (3, height, width), (height, width, 3))
-    return out, fill([image], out[None], out.shape != (3, height, width), color, legacy, threads)[0]
+    out, layout = _checked_out(out, (), (height, width))
+    asked = PixelOptions(color=color, legacy=legacy, mean=mean, std=std, scale=scale, input_color=input_color)
+    pixels = pixel_format(out.dtype, layout.channels, **asked)
+    return out, fill([image], out[None], layout, pixels, threads)[0]
 
 
 def letterbox_batch(
@@ -89,9 +106,8 @@ def letterbox_batch(
     size: tuple[int, int],
     *,
     out: NDArray[Any] | None = None,
-    color: Color = "bgr",
-    legacy: bool = False,
     threads: int = 1,
+    **options: Unpack[PixelOptions],
 ) -> tuple[NDArray[Any], list[float]]:
     """Fit images, each of any size, into one batch: `letterbox` of each.
 
@@ -101,10 +117,11 @@ def letterbox_batch(
     size : (int, int)
         Height and width of the network's input in pixels.
     out : ndarray, optional
-        Where to write the result: (batch, 3, height, width) of float32, float16 or uint8, or (batch, height, width, 3)
-        of uint8.
-    color, legacy, threads : optional
-        As for one image.
+        Where to write the result: a batch of what `letterbox` takes.
+    threads : int, default 1
+        Threads that share the rows of all images.
+    **options
+        `color`, `legacy`, `mean`, `std`, `scale` and `input_color`, as for one image.
 
     Returns
     -------
@@ -125,13 +142,9 @@ def letterbox_batch(
     >>> results = post.batch(raw, scales=scales)
     """
     batch = checked_images(images)
-    height, width = _checked_size(size)
-    planes = (len(batch), 3, height, width)
-    if out is None:
-        out = np.empty(planes, np.float32)
-    else:
-        _check_out(out, planes, (len(batch), height, width, 3))
-    return out, fill(batch, out, out.shape != planes, color, legacy, threads)
+    out, layout = _checked_out(out, (len(batch),), _checked_size(size))
+    pixels = pixel_format(out.dtype, layout.channels, **options)
+    return out, fill(batch, out, layout, pixels, threads)
 
 
 class Letterbox:
@@ -143,8 +156,8 @@ class Letterbox:
     Parameters
     ----------
     out : ndarray, C-contiguous
-        (3, height, width) of float32, float16 or uint8, or (height, width, 3) of uint8, such as one image of the
-        page-locked buffer that an engine reads: `Letterbox(batch[0])`. Planes if both fit.
+        One of those that `letterbox` takes, such as one image of the page-locked buffer that an engine reads:
+        `Letterbox(batch[0])`.
 
     Raises
     ------
@@ -162,13 +175,8 @@ class Letterbox:
 
     def __init__(self, out: NDArray[Any]) -> None:
         check_buffer(out)
-        match out.shape:
-            case (3, _, _):
-                pass
-            case (_, _, 3) if out.dtype == np.uint8:
-                pass
-            case _:
-                raise ValueError(expected_out("(3, height, width)", "(height, width, 3)", out))
+        if not layouts_of(out.shape):
+            raise ValueError(_expected("(3, height, width)", "(height, width, 3)", out))
         if out.size == 0:
             raise ValueError(f"out is empty: {out.shape}")
         if not (out.flags.c_contiguous and out.flags.aligned):
@@ -191,9 +199,9 @@ class Letterbox:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the network's input in pixels."""
-        return self._input.size
+        return self._input.layout.size
 
-    def __call__(self, image: NDArray[Any], *, color: Color = "bgr", legacy: bool = False, threads: int = 1) -> float:
+    def __call__(self, image: NDArray[Any], *, threads: int = 1, **options: Unpack[PixelOptions]) -> float:
         """Write an image into `out`: what `letterbox` does, with the same parameters and errors.
 
         Returns
@@ -202,7 +210,8 @@ class Letterbox:
             Network pixels per image pixel.
         """
         check_source(image)
-        [scale] = self._input.write(self._place, [image], color=color, legacy=legacy, threads=threads)
+        pixels = pixel_format(self._input.batch.dtype, self._input.layout.channels, **options)
+        [scale] = self._input.write(self._place, [image], pixels, threads=threads)
         return scale
 
 
@@ -213,7 +222,18 @@ def _checked_size(size: Any) -> tuple[int, int]:
     return height, width
 
 
-def _check_out(out: Any, planes: tuple[int, ...], pixels: tuple[int, ...]) -> None:
+def _checked_out(out: Any, batch: tuple[int, ...], size: tuple[int, int]) -> tuple[NDArray[Any], InputLayout]:
+    """Return where to write, by default a new array, and how that lies."""
+    planes = (*batch, 3, *size)
+    if out is None:
+        out = np.empty(planes, np.float32)
     check_buffer(out)
-    if out.shape != planes and (out.shape != pixels or out.dtype != np.uint8):
-        raise ValueError(expected_out(planes, pixels, out))
+    shape = out.shape[len(batch) :]
+    layout = next((layout for layout in layouts_of(shape) if layout.size == size), None)
+    if layout is None or out.shape != (*batch, *shape):
+        raise ValueError(_expected(planes, (*batch, *size, 3), out))
+    return out, layout
+
+
+def _expected(planes: object, pixels: object, out: NDArray[Any]) -> str:
+    return f"out must be {planes} or {pixels}, with 1 instead of 3 if it is grey, got {out.shape} of {out.dtype}"

@@ -5,22 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from yoloxfast import _core
 from yoloxfast.arguments import check_image
+from yoloxfast.input_format import layouts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    Color = Literal["bgr", "rgb"]
+    from yoloxfast.input_format import InputLayout
 
 _process = os.getpid()
 _CHANNELS = 3
+_PATCHES = ((0, 0), (1, 0), (0, 1), (1, 1))
+"""First row and column of each, in the order of YOLOX's `Focus` (`yolox/models/network_blocks.py`)."""
 _MAX_OVERLAP_WORK = 100_000
 """To find out exactly whether two views overlap can take NumPy minutes; after milliseconds it says that they may."""
 _IMAGE_DIMENSIONS = (2, 3)  # grey, colour
@@ -29,10 +32,8 @@ __all__ = [
     "NetworkInput",
     "check_are_several",
     "check_buffer",
-    "check_colors",
     "check_source",
     "checked_images",
-    "expected_out",
     "fill",
 ]
 
@@ -47,27 +48,20 @@ class NetworkInput:
     Parameters
     ----------
     batch : ndarray, C-contiguous
-        (batch, 3, height, width) of float32, float16 or uint8, or else (batch, height, width, 3) of uint8.
+        Of float32, float16 or uint8, and a shape that is a batch of a `InputLayout`.
     """
 
     def __init__(self, batch: NDArray[Any]) -> None:
         self.batch = batch
-        self._interleaved = batch.shape[1] != _CHANNELS
+        self.layout, *_ = layouts_of(batch.shape[1:])
         self._bordered_for: list[object] = [None] * len(batch)
         self._plans = _core.Plans()
         self._lock = RLock()  # a signal handler may run in the thread that holds it
         self._process = os.getpid()
         self._last_write: object = None
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        _, *sides = self.batch.shape
-        height, width = sides[:2] if self._interleaved else sides[1:]
-        return height, width
-
     def write(
-        self, first: int, images: Sequence[NDArray[Any]], *, color: Color, legacy: bool, threads: int
+        self, first: int, images: Sequence[NDArray[Any]], pixels: _core.PixelFormat, *, threads: int
     ) -> list[float]:
         """Write images, which have been checked, into the places from the first on, in one call of the core.
 
@@ -78,7 +72,7 @@ class NetworkInput:
         """
         places = slice(first, first + len(images))
         out = self.batch if len(images) == len(self.batch) else self.batch[places]
-        wanted = [(image.shape, bool(legacy)) for image in images]
+        wanted = [(image.shape, pixels) for image in images]
         unknown = [None] * len(images)
         if os.getpid() != self._process:
             self._take_over()
@@ -88,7 +82,7 @@ class NetworkInput:
                 self._last_write = wanted
                 border = self._bordered_for[places] != wanted
                 self._bordered_for[places] = unknown
-                scales = fill(images, out, self._interleaved, color, legacy, threads, border=border, plans=self._plans)
+                scales = fill(images, out, self.layout, pixels, threads, border=border, plans=self._plans)
             self._bordered_for[places] = wanted
             if self._last_write is not wanted:  # and now after this one
                 self._bordered_for[places] = unknown
@@ -107,9 +101,8 @@ class NetworkInput:
 def fill(
     images: Sequence[NDArray[Any]],
     out: NDArray[Any],
-    interleaved: bool,
-    color: Color,
-    legacy: bool,
+    layout: InputLayout,
+    pixels: _core.PixelFormat,
     threads: int,
     *,
     border: bool = True,
@@ -117,26 +110,22 @@ def fill(
 ) -> list[float]:
     """Write the letterbox of each image into `out`; the images have been checked, and shape and dtype of `out`."""
     images = [_readable(image, out, name) for image, name in zip(images, _names(images), strict=True)]
-    check_colors(color, out.dtype, legacy=legacy)
-    reverses = (color == "rgb") != bool(legacy)
+    if layout.patches:
+        planes = np.empty((len(out), _CHANNELS, *layout.size), out.dtype)
+        scales = _core.letterbox(images, planes, False, pixels, True, threads, plans)
+        for number, (row, column) in enumerate(_PATCHES):
+            out[:, _CHANNELS * number : _CHANNELS * (number + 1)] = planes[..., row::2, column::2]
+        return scales
     if out.flags.c_contiguous and out.flags.aligned:
         try:
-            return _core.letterbox(images, out, interleaved, reverses, bool(legacy), border, threads, plans)
+            return _core.letterbox(images, out, layout.interleaved, pixels, border, threads, plans)
         except ValueError:
             if os.getpid() == _process:
                 raise  # else it may be in use by a thread that a fork has left behind
     dense = np.empty(out.shape, out.dtype)
-    scales = _core.letterbox(images, dense, interleaved, reverses, bool(legacy), True, threads, plans)
+    scales = _core.letterbox(images, dense, layout.interleaved, pixels, True, threads, plans)
     out[...] = dense
     return scales
-
-
-def check_colors(color: Any, dtype: np.dtype[Any], *, legacy: bool) -> None:
-    """Raise `ValueError` unless these are an order of channels, and values that an input of that dtype can hold."""
-    if not isinstance(color, str) or color not in ("bgr", "rgb"):
-        raise ValueError(f"color is {color!r}, expected 'bgr' or 'rgb'")
-    if legacy and dtype == np.uint8:
-        raise ValueError("uint8 cannot hold legacy values, which are fractions: expected float32 or float16")
 
 
 def _names(images: Sequence[NDArray[Any]]) -> list[str]:
@@ -192,8 +181,3 @@ def check_buffer(out: Any) -> None:
         raise TypeError(f"out must be an array of float32, float16 or uint8, got {kind}")
     if not out.flags.writeable:
         raise ValueError("out is read-only")
-
-
-def expected_out(planes: object, pixels: object, out: NDArray[Any]) -> str:
-    """Say which shapes were expected."""
-    return f"out must be {planes}, or {pixels} if it is uint8, got {out.shape} of {out.dtype}"

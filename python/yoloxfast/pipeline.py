@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from yoloxfast._core import Options
+    from yoloxfast._core import Options, PixelFormat
     from yoloxfast.backends import Network
     from yoloxfast.detections import Detections
-    from yoloxfast.network_input import Color
+    from yoloxfast.input_format import Color
     from yoloxfast.postprocess import PostProcessor
     from yoloxfast.statistics import Statistics
 
@@ -41,15 +41,15 @@ class Pipeline(NamedTuple):
         Get the times of each image.
     color : {"bgr", "rgb"}
         Order of the channels in the images.
-    legacy : bool
-        Whether the network wants normalised RGB.
+    pixels : PixelFormat
+        How the network wants them.
     """
 
     network: Network
     post: PostProcessor
     statistics: Statistics
     color: Color
-    legacy: bool
+    pixels: PixelFormat
 
 
 class Run:
@@ -102,8 +102,7 @@ class Run:
     def write(self, images: Sequence[NDArray[Any]], *, threads: int = 1) -> None:
         """Write images, which have been checked, into the next places of the input."""
         began = perf_counter()
-        color, legacy = self._pipeline.color, self._pipeline.legacy
-        self._scales += self._context.input.write(len(self), images, color=color, legacy=legacy, threads=threads)
+        self._scales += self._context.input.write(len(self), images, self._pipeline.pixels, threads=threads)
         self._sizes += [(image.shape[0], image.shape[1]) for image in images]
         self._ready = perf_counter()
         self._letterbox += self._ready - began

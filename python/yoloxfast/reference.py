@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from yoloxfast.classes import Classes
     from yoloxfast.forms import Layout, Semantics
-    from yoloxfast.network_input import Color
+    from yoloxfast.input_format import Color, Numbers
 
 __all__ = ["decode", "letterbox", "nms", "postprocess"]
 
@@ -40,24 +40,46 @@ def letterbox(
     out: NDArray[Any] | None = None,
     color: Color = "bgr",
     legacy: bool = False,
+    mean: Numbers | None = None,
+    std: Numbers | None = None,
+    scale: Numbers | None = None,
+    input_color: Color | None = None,
+    single_precision: bool = False,
 ) -> tuple[NDArray[Any], float]:
-    """Fit an image into the input of a network: specification of `yoloxfast.letterbox`."""
-    height, width = size
-    canvas = np.full((height, width, 3), 114, np.uint8)
-    scale = min(height / image.shape[0], width / image.shape[1])
-    rows, columns = max(1, int(image.shape[0] * scale)), max(1, int(image.shape[1] * scale))
-    canvas[:rows, :columns] = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR)
-    if (color == "rgb") != legacy:
-        canvas = canvas[..., ::-1]
-    tensor = np.ascontiguousarray(canvas.transpose(2, 0, 1), dtype=np.float32)
+    """Fit an image into the input of a network: specification of `yoloxfast.letterbox`.
+
+    `single_precision` computes the ratio of the sizes as YOLOX's demos in C++ do (`demo/TensorRT/cpp/yolox.cpp`).
+    """
     if legacy:
-        tensor /= 255.0
-        tensor -= np.array((0.485, 0.456, 0.406)).reshape(3, 1, 1)
-        tensor /= np.array((0.229, 0.224, 0.225)).reshape(3, 1, 1)
+        mean, std, scale, input_color = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1 / 255, "rgb"
+    height, width = size
+    source: NDArray[Any] = image
+    if out is not None and out.shape in ((1, height, width), (height, width, 1)):
+        source = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if color == "bgr" else cv2.COLOR_RGB2GRAY)[..., None]
+    elif color != (input_color or "bgr"):
+        source = image[..., ::-1]
+    number = np.float32 if single_precision else np.float64
+    ratio = number(min(height / image.shape[0], width / image.shape[1]))
+    rows, columns = (max(1, int(number(side) * ratio)) for side in image.shape[:2])
+    tensor = np.full((height, width, source.shape[2]), 114, np.float32)
+    resized = cv2.resize(source, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    tensor[:rows, :columns] = resized.reshape(rows, columns, -1)  # OpenCV drops a single channel
+    # In float64, and rounded to float32 each time.
+    tensor *= np.array(1.0 if scale is None else scale, np.float64, ndmin=1)
+    tensor -= np.array(0.0 if mean is None else mean, np.float64, ndmin=1)
+    tensor /= np.array(1.0 if std is None else std, np.float64, ndmin=1)
+    planes = np.ascontiguousarray(tensor.transpose(2, 0, 1))
     if out is None:
-        return tensor, scale
-    out[...] = tensor if out.shape == tensor.shape else tensor.transpose(1, 2, 0)
-    return out, scale
+        return planes, float(ratio)
+    if out.shape == planes.shape:
+        out[...] = planes
+    elif out.shape == tensor.shape:
+        out[...] = tensor
+    else:  # as the Focus of `yolox/models/network_blocks.py`
+        out[...] = np.concatenate(
+            (planes[:, ::2, ::2], planes[:, 1::2, ::2], planes[:, ::2, 1::2], planes[:, 1::2, 1::2])
+        )
+    return out, float(ratio)
 
 
 @np.errstate(over="ignore", invalid="ignore")

@@ -51,6 +51,8 @@ def test_a_detector_reads_the_model(toy_detector: Detector) -> None:
         {"dtype": np.float16},
         {"input_dtype": np.uint8},
         {"input_dtype": np.uint8, "channels_last": True},
+        {"dtype": np.float16, "channels_last": True},
+        {"channels_last": True, "batch": 4},
         {"batch": "batch"},
         {"batch": 4},
         {"size": (128, 192), "strides": (8, 16, 32, 64)},

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from yoloxfast import Detections
+    from yoloxfast.input_format import Color
     from yoloxfast.media.pixels import ImageLike
-    from yoloxfast.network_input import Color
 
 ENTRIES: dict[str, Callable[[Detector, Any], Detections]] = {
     "detect": lambda detector, image: detector.detect(image),

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
         ({"outputs": 2}, "exactly one output"),
         ({"sigmoid": False}, "expected 0 to 1; the sigmoid"),
         ({"decoded": True}, "decoded already.*--decode_in_inference"),
-        (
-            {"channels_last": True},
-            r"found image \(1, 64, 96, 3\) float32.*expected one input \(batch, 3, height, width\)",
-        ),
         ({"size": ("height", "width")}, "of fixed height and width"),
         ({"size": (200_000, 200_000)}, "1 to 8192"),
     ],

@@ -102,6 +102,24 @@ def test_detect_passes_its_options_on(photos: Path, toy_model: Path, capsys: pyt
     assert len(fact["detections"]) == 4
 
 
+def test_detect_passes_on_what_a_model_was_trained_with(
+    photos: Path, toy_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--scale", "1/2", "--mean=-1,2,3", "--std", "0.5", "--input-color", "rgb", "--json", "-"]
+    assert main(["detect", str(toy_model), str(photos / "a.png"), *options]) == 0
+    (fact,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    detector = Detector(toy_model, scale=0.5, mean=(-1, 2, 3), std=0.5, input_color="rgb")
+    assert fact["detections"] == detector.detect(read_image(photos / "a.png")).to_dict()["detections"]
+
+
+@pytest.mark.parametrize("text", ["white", "1/0", "1/x", ",", "0.5;0.5"])
+def test_a_mean_is_numbers(photos: Path, toy_model: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main(["detect", str(toy_model), str(photos / "a.png"), "--mean", text])
+    assert exited.value.code == 2
+    assert "argument --mean: expected" in capsys.readouterr().err
+
+
 def test_detect_says_how_long_steps_take(photos: Path, toy_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["detect", str(toy_model), str(photos), "--timings", "--quiet"]) == 0
     captured = capsys.readouterr()

@@ -3,9 +3,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from yoloxfast import Letterbox, letterbox, letterbox_batch, reference
@@ -14,12 +15,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 sides = st.integers(1, 200)
+LAYOUTS = ("planes", "pixels", "grey plane", "grey pixels")
+FORMS = [f"{dtype} {layout}" for dtype in ("float32", "float16", "uint8") for layout in LAYOUTS]
+values = st.fixed_dictionaries(
+    {},
+    optional={
+        "mean": st.floats(-50, 50),
+        "std": st.floats(0.1, 100),
+        "scale": st.one_of(st.floats(0.001, 2), st.just(1 / 255)),
+    },
+)
+colors = st.sampled_from(["bgr", "rgb"])
 kinds = st.fixed_dictionaries(
-    {
-        "form": st.sampled_from(["float32", "float16", "uint8", "uint8 pixels"]),
-        "color": st.sampled_from(["bgr", "rgb"]),
-        "threads": st.sampled_from([1, 1, 2, 5]),
-    }
+    {"form": st.sampled_from(FORMS), "color": colors, "threads": st.sampled_from([1, 1, 2, 5]), "values": values}
 )
 
 
@@ -29,8 +37,16 @@ def random_image(height: int, width: int) -> NDArray[np.uint8]:
 
 def empty(form: str, size: tuple[int, int]) -> NDArray[Any]:
     """Return an input of that form; every value of it is wrong."""
-    dtype, *pixels = form.split()
-    shape = (*size, 3) if pixels else (3, *size)
+    dtype, layout = form.split(maxsplit=1)
+    height, width = size
+    shapes = {
+        "planes": (3, *size),
+        "pixels": (*size, 3),
+        "grey plane": (1, *size),
+        "grey pixels": (*size, 1),
+        "patches": (12, height // 2, width // 2),
+    }
+    shape = shapes[layout]
     return np.full(shape, np.nan if dtype != "uint8" else 9, dtype)
 
 
@@ -45,12 +61,17 @@ def assert_equals_reference(image: NDArray[np.uint8], size: tuple[int, int]) -> 
 
 def assert_kind_equals_reference(image: NDArray[np.uint8], size: tuple[int, int], kind: dict[str, Any]) -> None:
     form, color, threads = kind["form"], kind["color"], kind["threads"]
-    for legacy in (False, True) if "float" in form else (False,):
+    options: list[dict[str, Any]] = [{}]
+    if "float" in form:
+        options += [kind.get("values", {}), {} if "grey" in form else {"legacy": True}]
+    if "grey" not in form:
+        options += [{"input_color": "rgb"}]
+    for option in options:
         out = empty(form, size)
-        tensor, scale = letterbox(image, size, out=out, color=color, legacy=legacy, threads=threads)
+        tensor, scale = letterbox(image, size, out=out, color=color, threads=threads, **option)
         assert tensor is out
         expected = empty(form, size)
-        _, expected_scale = reference.letterbox(image, size, out=expected, color=color, legacy=legacy)
+        _, expected_scale = reference.letterbox(image, size, out=expected, color=color, **option)
         assert scale == expected_scale
         np.testing.assert_array_equal(tensor, expected, strict=True)
 
@@ -84,12 +105,51 @@ EXTREME = [(1, 1), (1, 2000), (2000, 1), (200, 3840), (2000, 97), (1241, 640), (
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("form", ["float32", "float16", "uint8", "uint8 pixels"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("size", [(416, 416), (384, 640)])
 @pytest.mark.parametrize("shape", EXTREME)
 def test_letterbox_of_extreme_shapes(shape: tuple[int, int], size: tuple[int, int], form: str, threads: int) -> None:
     kind = {"form": form, "color": "rgb", "threads": threads}
     assert_kind_equals_reference(random_image(*shape), size, kind)
+
+
+@settings(max_examples=200, deadline=None)
+@given(sides, sides, st.integers(1, 60), st.integers(1, 60), kinds)
+def test_patches_are_those_of_yolox_focus(
+    image_height: int, image_width: int, half_height: int, half_width: int, kind: dict[str, Any]
+) -> None:
+    size = (2 * half_height, 2 * half_width)
+    kind["form"] = f"{kind['form'].split()[0]} patches"
+    assume(size != (12, 6))  # (12, 6, 3), which is taken for pixels
+    assert_kind_equals_reference(random_image(image_height, image_width), size, kind)
+
+
+def test_three_numbers_are_in_the_order_of_the_network() -> None:
+    image = np.zeros((4, 4, 3), np.uint8)
+    image[:] = (10, 20, 30)
+    for color, planes in (("bgr", [30, 20, 10]), ("rgb", [10, 20, 30])):
+        options: Any = {"color": color, "input_color": "rgb", "mean": (1, 2, 3), "std": (1, 2, 4)}
+        tensor, _ = letterbox(image, (4, 4), **options)
+        first, second, third = planes
+        np.testing.assert_array_equal(tensor[:, 0, 0], [first - 1, (second - 2) / 2, (third - 3) / 4])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_legacy_is_a_mean_a_std_and_a_scale(dtype: type[np.floating[Any]]) -> None:
+    image = np.arange(256 * 3, dtype=np.uint8).reshape(16, 16, 3)
+    numbers: Any = {"scale": 1 / 255, "mean": [0.485, 0.456, 0.406], "std": np.array([0.229, 0.224, 0.225])}
+    expected, _ = letterbox(image, (20, 16), out=np.empty((3, 20, 16), dtype), legacy=True)
+    found, _ = letterbox(image, (20, 16), out=np.empty((3, 20, 16), dtype), input_color="rgb", **numbers)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_grey_is_that_of_opencv_for_all_colours() -> None:
+    second, third = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
+    out = np.empty((1, 256, 256), np.uint8)
+    for first in range(0, 256, 5):
+        image = np.stack((np.full_like(second, first), second, third), axis=2)
+        letterbox(image, (256, 256), out=out)
+        np.testing.assert_array_equal(out[0], cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
 
 
 def test_letterbox_truncates_and_lies_top_left() -> None:
@@ -140,21 +200,21 @@ def test_letterbox_overwrites_all_of_out(dtype: type[np.floating[Any]]) -> None:
     assert np.isnan(out[0]).all()
 
 
-@pytest.mark.parametrize("form", ["float32", "float16", "uint8", "uint8 pixels"])
+@pytest.mark.parametrize("form", FORMS)
 def test_a_letterbox_leaves_nothing_of_the_image_before(form: str) -> None:
     size, expected = (64, 96), empty(form, (64, 96))
     write = Letterbox(empty(form, size))
     assert write.size == size
     for shape in [(64, 96), (30, 20), (20, 30), (20, 30), (5, 200), (64, 96), (1, 1)]:
-        for legacy in (False, "float" in form):
+        for options in ({}, {"scale": 0.5, "mean": 3} if "float" in form else {}):
             image = random_image(*shape)
-            scale = write(image, color="rgb", legacy=legacy, threads=2)
-            assert scale == reference.letterbox(image, size, out=expected, color="rgb", legacy=legacy)[1]
+            scale = write(image, color="rgb", threads=2, **options)  # type: ignore[arg-type]
+            assert scale == reference.letterbox(image, size, out=expected, color="rgb", **options)[1]  # type: ignore[arg-type]
             np.testing.assert_array_equal(write.out, expected)
 
 
 def test_a_letterbox_writes_the_border_once_per_size() -> None:
-    write = Letterbox(empty("float32", (64, 96)))
+    write = Letterbox(empty("float32 planes", (64, 96)))
     write(random_image(20, 90))
     write.out[:] = -1
     write(random_image(20, 90))
@@ -164,7 +224,7 @@ def test_a_letterbox_writes_the_border_once_per_size() -> None:
 
 
 def test_a_letterbox_writes_the_border_again_after_an_error() -> None:
-    write = Letterbox(empty("float32", (64, 96)))
+    write = Letterbox(empty("float32 planes", (64, 96)))
     image = random_image(20, 90)
     write(image)
     for bad in ({"color": "grey"}, {"threads": 0}):
@@ -184,7 +244,7 @@ def test_threads_take_turns_at_a_letterbox() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
-@pytest.mark.parametrize("form", ["float32", "float16", "uint8", "uint8 pixels"])
+@pytest.mark.parametrize("form", FORMS)
 def test_a_batch_is_the_letterbox_of_each_image(form: str, threads: int) -> None:
     images = [random_image(30, 20), random_image(200, 333)[::-1], random_image(64, 96), random_image(128, 192)[:, ::-1]]
     out = np.stack([empty(form, (64, 96))] * len(images))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,12 +67,16 @@ def test_a_size_has_a_limit() -> None:
 @pytest.mark.parametrize(
     ("out", "error", "message"),
     [
-        (np.zeros((3, 32, 64), np.float32), ValueError, r"out must be \(3, 64, 64\), .* got \(3, 32, 64\) of float32"),
         (
-            np.zeros((64, 64, 3), np.float32),
+            np.zeros((3, 32, 64), np.float32),
             ValueError,
-            r"or \(64, 64, 3\) if it is uint8, got \(64, 64, 3\) of float32",
+            r"out must be \(3, 64, 64\) or .* got \(3, 32, 64\) of float32",
         ),
+        (np.zeros((64, 32, 3), np.float32), ValueError, r"or \(64, 64, 3\), .* got \(64, 32, 3\) of float32"),
+        (np.zeros((2, 64, 64), np.float32), ValueError, r"1 instead of 3 if it is grey, got \(2, 64, 64\) of float32"),
+        (np.zeros((1, 32, 64), np.float32), ValueError, r"got \(1, 32, 64\) of float32"),
+        (np.zeros((12, 64, 64), np.float32), ValueError, r"got \(12, 64, 64\) of float32"),
+        (np.zeros((32, 32, 12), np.float32), ValueError, r"got \(32, 32, 12\) of float32"),
         (np.zeros((1, 3, 64, 64), np.uint8), ValueError, r"got \(1, 3, 64, 64\) of uint8"),
         (np.zeros((3, 64, 64)), TypeError, "float32, float16 or uint8, got float64"),
         (np.zeros((3, 64, 64), np.int8), TypeError, "got int8"),
@@ -87,11 +92,8 @@ def test_an_out_is_an_input_of_that_size(out: Any, error: type[Exception], messa
 @pytest.mark.parametrize(
     ("out", "error", "message"),
     [
-        (
-            np.zeros((64, 64, 3), np.float32),
-            ValueError,
-            r"or \(height, width, 3\) if it is uint8, got \(64, 64, 3\) of float32",
-        ),
+        (np.zeros((64, 64, 2), np.float32), ValueError, r"or \(height, width, 3\), .* got \(64, 64, 2\) of float32"),
+        (np.zeros((32, 32, 12), np.float32), ValueError, r"got \(32, 32, 12\) of float32"),
         (np.zeros((1, 3, 64, 64), np.float32), ValueError, r"got \(1, 3, 64, 64\)"),
         (np.zeros(5, np.float32), ValueError, r"got \(5,\)"),
         (np.zeros((), np.float32), ValueError, r"got \(\)"),
@@ -109,7 +111,7 @@ def test_a_letterbox_needs_an_input_that_lasts(out: Any, error: type[Exception],
 
 
 def test_the_out_of_a_batch_has_room_for_each_image() -> None:
-    with pytest.raises(ValueError, match=r"out must be \(2, 3, 64, 64\), .* got \(3, 3, 64, 64\) of float32"):
+    with pytest.raises(ValueError, match=r"out must be \(2, 3, 64, 64\) or .* got \(3, 3, 64, 64\) of float32"):
         letterbox_batch([IMAGE, IMAGE], (64, 64), out=np.zeros((3, 3, 64, 64), np.float32))
 
 
@@ -167,9 +169,60 @@ def test_a_color_is_an_order_of_channels(color: Any) -> None:
         letterbox(IMAGE, (64, 64), color=color)
 
 
-def test_legacy_values_are_no_bytes() -> None:
-    with pytest.raises(ValueError, match="uint8 cannot hold legacy values"):
-        letterbox(IMAGE, (64, 64), out=np.zeros((3, 64, 64), np.uint8), legacy=True)
+def test_values_that_are_fractions_are_no_bytes() -> None:
+    out = np.zeros((3, 64, 64), np.uint8)
+    for options, what in (({"legacy": True}, "legacy values"), ({"scale": 1 / 255}, "values of mean, std and scale")):
+        with pytest.raises(ValueError, match=f"uint8 cannot hold {what}"):
+            letterbox(IMAGE, (64, 64), out=out, **options)
+    letterbox(IMAGE, (64, 64), out=out, scale=1, mean=[0, 0, 0], std=np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"mean": "0.5"}, TypeError, "mean must be a number, or one for each channel, got '0.5'"),
+        ({"mean": ["0.5"]}, TypeError, r"mean must be a number, .* got \['0.5'\]"),
+        ({"std": []}, TypeError, r"std must be a number, .* got \[\]"),
+        ({"scale": 1j}, TypeError, "scale must be a number, .* got 1j"),
+        ({"mean": np.zeros((3, 1))}, TypeError, "mean must be a number"),
+        ({"mean": (1, 2)}, ValueError, r"mean is \(1, 2\), expected one number, or one for each of the network's 3"),
+        (
+            {"std": np.ones(4)},
+            ValueError,
+            "std is .*, expected one number, or one for each of the network's 3 channels",
+        ),
+        ({"mean": itertools.count()}, ValueError, "mean is count.*, expected one number"),
+        ({"mean": float("nan")}, ValueError, "mean is nan, expected finite numbers"),
+        ({"mean": 10**400}, ValueError, "expected finite numbers"),
+        ({"std": (1, 0, 1)}, ValueError, r"std is \(1, 0, 1\), expected finite numbers above 0"),
+        ({"scale": -1}, ValueError, "scale is -1, expected finite numbers above 0"),
+        ({"std": 1e-40}, ValueError, "mean, std and scale give values that float32 cannot hold"),
+        ({"input_color": "grey"}, ValueError, "input_color is 'grey', expected 'bgr' or 'rgb'"),
+        ({"legacy": True, "mean": 0.5}, ValueError, "legacy sets mean, std, scale and input_color itself"),
+        ({"legacy": True, "input_color": "bgr"}, ValueError, "legacy sets mean, std, scale and input_color itself"),
+    ],
+)
+def test_values_are_numbers_that_do_not_contradict(options: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        letterbox(IMAGE, (64, 64), **options)
+
+
+def test_values_stay_in_the_range_of_float16() -> None:
+    with pytest.raises(ValueError, match="mean, std and scale give values that float16 cannot hold"):
+        letterbox(IMAGE, (64, 64), out=np.zeros((3, 64, 64), np.float16), scale=1000)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"legacy": True}, "legacy is for networks of three channels, this one takes grey images"),
+        ({"input_color": "bgr"}, "input_color is for networks of three channels, this one takes grey images"),
+        ({"mean": (1, 2, 3)}, "mean is .* expected one number$"),
+    ],
+)
+def test_a_grey_network_has_one_channel(options: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        letterbox(IMAGE, (64, 64), out=np.zeros((1, 64, 64), np.float32), **options)
 
 
 @pytest.mark.parametrize(

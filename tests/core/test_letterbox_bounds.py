@@ -39,13 +39,13 @@ for number in range(400):
     if number % 3 == 0:
         times = 1 + number % 8
         height, width = size[0] * times, size[1] * times
-    form = number % 4
-    shape, dtype = ((*size, 3), np.uint8) if form == 3 else ((3, *size), (np.float32, np.float16, np.uint8)[form])
+    layout, dtype = number % 4, (np.float32, np.float16, np.uint8)[number // 4 % 3]
+    shape = ((3, *size), (*size, 3), (1, *size), (*size, 1))[layout]
     image = guarded((height, width, 3), np.uint8, at_end=number % 2 == 0)
     image[:] = random.integers(0, 256, image.shape, np.uint8)
     out = guarded(shape, dtype, at_end=number % 5 > 1)
     expected = reference.letterbox(image, tuple(size), out=np.empty(shape, dtype))[0]
-    if out.shape == (3, *size) or form == 3 and size[0] != 3:
+    if shape[0] != 3 or layout == 0:
         np.testing.assert_array_equal(letterbox(image, tuple(size), out=out, threads=1 + number % 3)[0], expected)
 """
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from yoloxfast import Letterbox, letterbox_batch, reference
+from yoloxfast.input_format import pixel_format
+from yoloxfast.network_input import NetworkInput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,6 +48,24 @@ def test_random_sizes_leave_nothing_of_each_other() -> None:
         image = image_of(shapes[random.integers(len(shapes))], seed)
         write(image, color="rgb")
         np.testing.assert_array_equal(write.out, expected(image, color="rgb").transpose(1, 2, 0))
+
+
+def test_a_scale_in_single_precision_gives_the_size_of_yolox_in_cpp() -> None:
+    batch = np.full((1, 3, 640, 640), np.nan, np.float32)
+    network_input = NetworkInput(batch)
+    changed = 0
+    for height, width in [(1064, 640), (1077, 640), (480, 640), (1064, 640), (640, 1101), (3, 2000)]:
+        image = image_of((height, width))
+        for single_precision in (True, False):
+            pixels = pixel_format(batch.dtype, 3, single_precision=single_precision)
+            [scale] = network_input.write(0, [image], pixels, threads=1)
+            wanted, wanted_scale = reference.letterbox(image, (640, 640), single_precision=single_precision)
+            np.testing.assert_array_equal(batch[0], wanted)
+            assert scale == wanted_scale
+            assert (scale == np.float32(scale)) or not single_precision
+        in_cpp, _ = reference.letterbox(image, (640, 640), single_precision=True)
+        changed += not np.array_equal(in_cpp, batch[0])
+    assert changed == 4
 
 
 @pytest.mark.parametrize("threads", [1, 3])

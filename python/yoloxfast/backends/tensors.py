@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from yoloxfast.errors import ModelError
+from yoloxfast.input_format import layouts_of
 from yoloxfast.limits import INPUT_BYTES
 
 if TYPE_CHECKING:
@@ -125,18 +126,17 @@ def image_input(inputs: Sequence[Port], batch: int) -> tuple[Tensor, tuple[int, 
     ModelError
         Its inputs are not one batch of images of one size, or take more memory than `yoloxfast.limits` allow.
     """
+    tensor, (height, width) = None, (0, 0)
     match inputs:
-        case [Port(name, (_, 3, int(height), int(width)), np.dtype() as dtype)] if dtype in _DTYPES:
-            tensor = Tensor(name, (batch, 3, height, width), dtype)
-        case [Port(name, (_, int(height), int(width), 3), np.dtype() as dtype)] if dtype == np.uint8:
-            tensor = Tensor(name, (batch, height, width, 3), dtype)
-        case _:
-            height = width = 0
-    if height not in SIDES or width not in SIDES:
+        case [Port(name, (_, int(first), int(second), int(third)), np.dtype() as dtype)] if dtype in _DTYPES:
+            tensor = Tensor(name, (batch, first, second, third), dtype)
+            height, width = next((layout.size for layout in layouts_of(tensor.shape[1:])), (0, 0))
+    if tensor is None or height not in SIDES or width not in SIDES:
         raise ModelError(
             f"not the input of a YOLOX: found {', '.join(map(str, inputs))}; expected one input"
-            f" (batch, 3, height, width) of fixed height and width, {SIDES[0]} to {SIDES[-1]}, in float32, float16 or"
-            " uint8, or (batch, height, width, 3) in uint8"
+            f" (batch, 3, height, width) or (batch, height, width, 3) of fixed height and width, {SIDES[0]} to"
+            f" {SIDES[-1]}, in float32, float16 or uint8; or the same with 1 instead of 3 for grey images; or"
+            " (batch, 12, height / 2, width / 2) for a network that begins after YOLOX's Focus"
         )
     if excess := INPUT_BYTES.excess(math.prod(tensor.shape) * tensor.dtype.itemsize):
         raise ModelError(

@@ -56,7 +56,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="images per run: least, best, largest; or one number (default: the model's, 1 if it takes any)",
     )
     parser.add_argument(
-        "--bytes", action="store_true", help="take uint8: a quarter to copy to the GPU; not for legacy models"
+        "--bytes", action="store_true", help="take uint8: a quarter to copy to the GPU; not for normalised inputs"
     )
     parser.add_argument(
         "--workspace", type=float, metavar="GIB", help="GPU memory that layers may use while they run (default: all)"

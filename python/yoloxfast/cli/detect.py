@@ -11,7 +11,7 @@ from yoloxfast.cli.output import check_output, complain
 from yoloxfast.cli.report import Report
 from yoloxfast.cli.runtime import add_runtime_options, runtime_options
 from yoloxfast.cli.sources import check_is_free, find_sources
-from yoloxfast.cli.values import fraction, list_of, name_of, path_of, positive
+from yoloxfast.cli.values import fraction, list_of, name_of, numbers_of, path_of, positive
 from yoloxfast.detector import Detector
 from yoloxfast.media.images import write_image
 
@@ -74,13 +74,24 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--names", metavar="FILE", type=path_of, help="text file with the names of the model's classes, one a line"
     )
-    parser.add_argument("--legacy", action="store_true", help="the model is of YOLOX 0.1.0 or before: normalise images")
     parser.add_argument("--quiet", action="store_true", help="do not list the objects")
     parser.add_argument(
         "--timings", action="store_true", help="say at the end, on standard error, how long each step took per image"
     )
+    _add_input_options(parser)
     add_runtime_options(parser)
     parser.set_defaults(run=run)
+
+
+def _add_input_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("input", "The model gets (value * scale - mean) / std of values from 0 to 255.")
+    group.add_argument("--legacy", action="store_true", help="the model is of YOLOX 0.1.0 or before: normalise images")
+    group.add_argument("--scale", metavar="S", type=numbers_of, help="1/255 for values from 0 to 1 (default: 1)")
+    group.add_argument(
+        "--mean", metavar="M", type=numbers_of, help="one number, or one for each of the model's channels: A,B,C"
+    )
+    group.add_argument("--std", metavar="D", type=numbers_of, help="the same")
+    group.add_argument("--input-color", choices=("bgr", "rgb"), help="order of the model's channels (default: bgr)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -152,5 +163,9 @@ def _open_detector(options: argparse.Namespace) -> Detector:
         max_detections=options.max,
         names=options.names,
         legacy=options.legacy,
+        scale=options.scale,
+        mean=options.mean,
+        std=options.std,
+        input_color=options.input_color,
         **runtime_options(options),
     )

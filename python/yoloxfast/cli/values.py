@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 
-__all__ = ["fraction", "list_of", "name_of", "path_of", "positive"]
+__all__ = ["fraction", "list_of", "name_of", "numbers_of", "path_of", "positive"]
 
 
 def fraction(text: str) -> float:
@@ -31,6 +32,16 @@ def list_of(text: str) -> list[str]:
     if not names:
         raise argparse.ArgumentTypeError("expected names with commas between them, got none")
     return names
+
+
+def numbers_of(text: str) -> list[float]:
+    """Read numbers with commas between them, such as 0.5 or 1/255."""
+    try:
+        return [float(Fraction(number) if "/" in number else number) for number in list_of(text)]
+    except (ValueError, ArithmeticError):
+        raise argparse.ArgumentTypeError(
+            f"expected a number, or three with commas between them, such as 1/255 or 0.485,0.456,0.406, got {text}"
+        ) from None
 
 
 def name_of(text: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import PIL.Image
     from numpy.typing import NDArray
 
-    from yoloxfast.network_input import Color
+    from yoloxfast.input_format import Color
 
     ImageLike: TypeAlias = str | os.PathLike[str] | NDArray[Any] | PIL.Image.Image
 

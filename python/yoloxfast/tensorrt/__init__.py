@@ -57,7 +57,7 @@ def build_engine(
         1 if that was any number. `Detector.detect` runs the least.
     takes_bytes : bool, default False
         Whether the input becomes uint8: a quarter of the bytes to copy to the GPU, without loss for pixels. Not for
-        legacy models, whose input is normalised.
+        models whose input is normalised, such as legacy ones.
     workspace : float, optional
         GiB of the GPU's memory that layers may use while they run; by default all.
     device : int, default 0

@@ -31,7 +31,7 @@ pub use element::Element;
 pub use error::Error;
 pub use form::Form;
 pub use grid::{Anchor, Grid, MAX_STRIDES};
-pub use letterbox::{Float, Format, Job, MAX_SIDE, PADDING, Plan, Sample, Size};
+pub use letterbox::{Fitting, Float, Format, Job, MAX_SIDE, PADDING, Plan, Sample, Size};
 pub use level::Level;
 pub use memory::try_collect;
 pub use nms::nms;

@@ -4,9 +4,9 @@
 mod naive;
 
 use half::f16;
-use naive::{interleaved, legacy, naive_letterbox, reversed};
+use naive::{grey, interleaved, looked_up, naive_letterbox, reversed};
 use proptest::prelude::*;
-use yoloxfast_core::{Error, Format, Job, Level, Plan, Sample, Size};
+use yoloxfast_core::{Error, Fitting, Format, Job, Level, Plan, Sample, Size};
 
 fn size(most: usize) -> impl Strategy<Value = Size> {
     (1..=most, 1..=most).prop_map(|(height, width)| Size { height, width })
@@ -33,11 +33,23 @@ fn random_image(size: Size, seed: u32) -> Vec<u8> {
     (0..3 * size.height * size.width).map(byte).collect()
 }
 
+/// Numbers for the bytes of each channel.
+fn random_tables(seed: u32) -> [[f32; 256]; 3] {
+    let bytes = random_image(Size { height: 1, width: 512 }, seed);
+    let number = |pair: &[u8]| f32::from(pair[0]) / 7.0 - f32::from(pair[1]);
+    [0, 1, 2].map(|table| std::array::from_fn(|byte| number(&bytes[512 * table + 2 * byte..][..2])))
+}
+
+fn halves(floats: &[f32]) -> Vec<f16> {
+    floats.iter().map(|value| f16::from_f32(*value)).collect()
+}
+
 /// Fills inputs that hold something else: one on one thread, one on several and then again without the border.
 #[expect(clippy::unwrap_used, reason = "tests")]
 fn filled<T: Sample>(plan: &Plan, image: &[&[u8]], format: &Format<T>, other: T, threads: usize) -> [Vec<T>; 2] {
-    let Size { height, width } = plan.target();
-    let mut outs = [vec![other; 3 * height * width], vec![other; 3 * height * width]];
+    let Fitting { target: Size { height, width }, grey, .. } = plan.fitting();
+    let len = if grey { 1 } else { 3 } * height * width;
+    let mut outs = [vec![other; len], vec![other; len]];
     plan.fill(image, &mut outs[0], format).unwrap();
     Plan::fill_batch(vec![Job { plan, image, out: &mut outs[1], border: true }], format, threads).unwrap();
     Plan::fill_batch(vec![Job { plan, image, out: &mut outs[1], border: false }], format, threads).unwrap();
@@ -59,27 +71,77 @@ proptest! {
             let bytes = naive_letterbox(&image, &plan);
             let bytes = if reverses { reversed(&bytes) } else { bytes };
             let floats: Vec<f32> = bytes.iter().map(|byte| f32::from(*byte)).collect();
-            let halves: Vec<f16> = bytes.iter().map(|byte| f16::from(*byte)).collect();
-            let normal = legacy(&bytes);
-            let normal_halves: Vec<f16> = normal.iter().map(|value| f16::from_f32(*value)).collect();
-            let pixels = interleaved(&bytes);
             for out in filled(&plan, &rows, &Format::planes(reverses), f32::NAN, threads) {
                 prop_assert_eq!(&out, &floats, "{:?}", level);
             }
             for out in filled(&plan, &rows, &Format::planes(reverses), f16::NAN, threads) {
-                prop_assert_eq!(&out, &halves, "{:?}", level);
+                prop_assert_eq!(&out, &halves(&floats), "{:?}", level);
             }
             for out in filled(&plan, &rows, &Format::planes(reverses), 7_u8, threads) {
                 prop_assert_eq!(&out, &bytes, "{:?}", level);
             }
+            for out in filled(&plan, &rows, &Format::interleaved(reverses), f32::NAN, threads) {
+                prop_assert_eq!(&out, &interleaved(&floats), "{:?}", level);
+            }
+            for out in filled(&plan, &rows, &Format::interleaved(reverses), f16::NAN, threads) {
+                prop_assert_eq!(&out, &halves(&interleaved(&floats)), "{:?}", level);
+            }
             for out in filled(&plan, &rows, &Format::interleaved(reverses), 7_u8, threads) {
-                prop_assert_eq!(&out, &pixels, "{:?}", level);
+                prop_assert_eq!(&out, &interleaved(&bytes), "{:?}", level);
             }
-            for out in filled(&plan, &rows, &Format::legacy(reverses), f32::NAN, threads) {
-                prop_assert_eq!(&out, &normal, "{:?}", level);
+        }
+    }
+
+    #[test]
+    fn each_level_writes_the_numbers_of_tables(
+        (source, target) in sizes(),
+        seed in any::<u32>(),
+        reverses in any::<bool>(),
+        threads in 1..5_usize,
+    ) {
+        let image = random_image(source, seed);
+        let rows: Vec<&[u8]> = image.chunks(3 * source.width).collect();
+        let tables = random_tables(seed);
+        for level in Level::available() {
+            let plan = Plan::new(source, target, level).unwrap();
+            let bytes = naive_letterbox(&image, &plan);
+            let bytes = if reverses { reversed(&bytes) } else { bytes };
+            let floats = looked_up(&bytes, target.height * target.width, &tables);
+            let planes = Format::planes(reverses).with_values(&tables);
+            for out in filled(&plan, &rows, &planes, f32::NAN, threads) {
+                prop_assert_eq!(&out, &floats, "{:?}", level);
             }
-            for out in filled(&plan, &rows, &Format::legacy(reverses), f16::NAN, threads) {
-                prop_assert_eq!(&out, &normal_halves, "{:?}", level);
+            let planes = Format::planes(reverses).with_values(&tables);
+            for out in filled(&plan, &rows, &planes, f16::NAN, threads) {
+                prop_assert_eq!(&out, &halves(&floats), "{:?}", level);
+            }
+            let pixels = Format::interleaved(reverses).with_values(&tables);
+            for out in filled(&plan, &rows, &pixels, f32::NAN, threads) {
+                prop_assert_eq!(&out, &interleaved(&floats), "{:?}", level);
+            }
+        }
+    }
+
+    #[test]
+    fn each_level_writes_grey_inputs(
+        (source, target) in sizes(),
+        seed in any::<u32>(),
+        reverses in any::<bool>(),
+        threads in 1..5_usize,
+    ) {
+        let image = random_image(source, seed);
+        let rows: Vec<&[u8]> = image.chunks(3 * source.width).collect();
+        let (area, tables) = (target.height * target.width, random_tables(seed));
+        for level in Level::available() {
+            let plan = Plan::of(Fitting { source, target, grey: true, single_precision: false }, level).unwrap();
+            let bytes = naive_letterbox(&grey(&image, reverses), &plan)[..area].to_vec();
+            for out in filled(&plan, &rows, &Format::planes(reverses), 7_u8, threads) {
+                prop_assert_eq!(&out, &bytes, "{:?}", level);
+            }
+            for format in [Format::planes(reverses), Format::interleaved(reverses)] {
+                for out in filled(&plan, &rows, &format.with_values(&tables), f32::NAN, threads) {
+                    prop_assert_eq!(&out, &looked_up(&bytes, area, &tables), "{:?}", level);
+                }
             }
         }
     }
@@ -117,6 +179,22 @@ fn the_resized_side_is_truncated_and_never_0() {
     assert_eq!(resized((1241, 640), (640, 640)), (639, 330));
     assert_eq!(resized((1, 2000), (416, 416)), (1, 416));
     assert_eq!(resized((480, 640), (640, 640)), (480, 640));
+}
+
+/// `float r`, and `int unpad_h = r * img.rows`, in YOLOX's `yolox.cpp`.
+#[test]
+fn in_single_precision_the_resized_side_may_be_another() {
+    let target = Size { height: 640, width: 640 };
+    for (height, exact, single) in [(1064, 640, 639), (1077, 639, 640), (1000, 640, 640)] {
+        for (single_precision, expected) in [(false, exact), (true, single)] {
+            let source = Size { height, width: 640 };
+            let plan = Plan::of(Fitting { source, target, grey: false, single_precision }, Level::best()).unwrap();
+            assert_eq!(plan.resized().height, expected);
+        }
+    }
+    let source = Size { height: 1064, width: 640 };
+    let plan = Plan::of(Fitting { source, target, grey: false, single_precision: true }, Level::best()).unwrap();
+    assert_eq!(plan.scale().to_bits(), f64::from(640_f32 / 1064.0).to_bits());
 }
 
 #[test]

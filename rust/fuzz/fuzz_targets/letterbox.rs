@@ -11,8 +11,8 @@ use arbitrary::Arbitrary;
 use half::f16;
 use half::vec::HalfFloatVecExt;
 use libfuzzer_sys::fuzz_target;
-use naive::{interleaved, legacy, naive_letterbox, reversed};
-use yoloxfast_core::{Format, Job, Level, Plan, Sample, Size};
+use naive::{grey, interleaved, looked_up, naive_letterbox, reversed};
+use yoloxfast_core::{Fitting, Format, Job, Level, Plan, Sample, Size};
 
 /// Most sides are at most this long: vector code takes up to 64 columns at once.
 const MAX_USUAL_SIDE: u16 = 100;
@@ -47,8 +47,7 @@ fn size([height, width]: [u16; 2]) -> Size {
 impl Input<'_> {
     fn assert_fills<T: Sample + PartialEq + Debug>(
         &self,
-        source: Size,
-        target: Size,
+        fitting: Fitting,
         image: &[&[u8]],
         format: &Format<T>,
         expected: &[T],
@@ -56,7 +55,7 @@ impl Input<'_> {
         // Starting threads takes longer than all the rest, so few executions do it.
         let threads = if self.threads < 4 { usize::from(self.threads) } else { 1 };
         for level in Level::available() {
-            let plan = &Plan::new(source, target, level).unwrap();
+            let plan = &Plan::of(fitting, level).unwrap();
             let mut out: Vec<T> = expected.iter().rev().copied().collect();
             for border in [true, false].into_iter().take(1 + usize::from(self.refills)) {
                 Plan::fill_batch(vec![Job { plan, image, out: &mut out, border }], format, threads).unwrap();
@@ -70,6 +69,7 @@ fuzz_target!(|input: Input<'_>| {
     if input.bytes.is_empty() {
         return;
     }
+    let form = input.form % 11;
     let target = size(input.target);
     let source = match usize::from(input.times % 8) {
         times @ 1..=4 => Size { height: times * target.height, width: times * target.width },
@@ -78,17 +78,30 @@ fuzz_target!(|input: Input<'_>| {
     let mut image = input.bytes.repeat((3 * source.height * source.width).div_ceil(input.bytes.len()));
     image.truncate(3 * source.height * source.width);
     let rows: Vec<&[u8]> = image.chunks(3 * source.width).collect();
-    let bytes = naive_letterbox(&image, &Plan::new(source, target, Level::SCALAR).unwrap());
+    let is_grey = form == 10;
+    let fitting = Fitting { source, target, grey: is_grey, single_precision: input.refills };
+    let plan = Plan::of(fitting, Level::SCALAR).unwrap();
+    let bytes = naive_letterbox(&if is_grey { grey(&image, input.reverses) } else { image.clone() }, &plan);
     let bytes = if input.reverses { reversed(&bytes) } else { bytes };
     let floats = || -> Vec<f32> { bytes.iter().map(|byte| f32::from(*byte)).collect() };
-    match input.form % 8 {
-        0 | 1 => input.assert_fills(source, target, &rows, &Format::planes(input.reverses), &floats()),
+    let tables = [0.5, 0.25, 0.125].map(|scale| std::array::from_fn(|byte| scale * byte as f32 - 1.0));
+    let area = target.height * target.width;
+    let values = || looked_up(&bytes, area, &tables);
+    let planes = || Format::planes(input.reverses);
+    match form {
+        0 | 1 => input.assert_fills(fitting, &rows, &planes(), &floats()),
         2 | 3 => {
             let halves = Vec::<f16>::from_f32_slice(&floats());
-            input.assert_fills(source, target, &rows, &Format::planes(input.reverses), &halves);
+            input.assert_fills(fitting, &rows, &Format::planes(input.reverses), &halves);
         }
-        4 | 5 => input.assert_fills(source, target, &rows, &Format::planes(input.reverses), &bytes),
-        6 => input.assert_fills(source, target, &rows, &Format::interleaved(input.reverses), &interleaved(&bytes)),
-        _ => input.assert_fills(source, target, &rows, &Format::legacy(input.reverses), &legacy(&bytes)),
+        4 | 5 => input.assert_fills(fitting, &rows, &Format::planes(input.reverses), &bytes),
+        6 => input.assert_fills(fitting, &rows, &Format::interleaved(input.reverses), &interleaved(&bytes)),
+        7 => input.assert_fills(fitting, &rows, &Format::interleaved(input.reverses), &interleaved(&floats())),
+        8 => input.assert_fills(fitting, &rows, &planes().with_values(&tables), &values()),
+        9 => {
+            let format = Format::interleaved(input.reverses).with_values(&tables);
+            input.assert_fills(fitting, &rows, &format, &interleaved(&values()));
+        }
+        _ => input.assert_fills(fitting, &rows, &planes().with_values(&tables), &values()[..area]),
     }
 });

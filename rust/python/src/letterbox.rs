@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use half::f16;
 use numpy::ndarray::ArrayView3;
 use numpy::{
-    BorrowError, PyArray3, PyArray4, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods,
+    BorrowError, Ix2, PyArray3, PyArray4, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use yoloxfast_core::{Error, Float, Format, Job, Plan, Sample, Size, try_collect};
+use yoloxfast_core::{Error, Fitting, Float, Format, Job, Plan, Sample, Size, try_collect};
 
-use crate::arguments::thread_count;
+use crate::arguments::{borrow, thread_count};
 use crate::error::call;
 use crate::level::level;
 
@@ -32,15 +32,15 @@ impl Plans {
 }
 
 impl Plans {
-    /// The plan for these sizes, which may be known from earlier.
+    /// The plan for that, which may be known from earlier.
     ///
     /// Nobody waits for the lock: a process that is forked while another thread holds it would wait forever. Whoever
     /// finds it locked makes a plan that is not kept.
-    fn get(&self, source: Size, target: Size) -> Result<Arc<Plan>, Error> {
-        if let Some(plan) = self.known(source, target) {
+    fn get(&self, fitting: Fitting) -> Result<Arc<Plan>, Error> {
+        if let Some(plan) = self.known(fitting) {
             return Ok(plan);
         }
-        let plan = Arc::new(Plan::new(source, target, level())?);
+        let plan = Arc::new(Plan::of(fitting, level())?);
         let oldest = self.lock().and_then(|mut kept| {
             kept.push(Arc::clone(&plan));
             (kept.len() > MAX_KEPT).then(|| kept.remove(0))
@@ -49,9 +49,9 @@ impl Plans {
         Ok(plan)
     }
 
-    fn known(&self, source: Size, target: Size) -> Option<Arc<Plan>> {
+    fn known(&self, fitting: Fitting) -> Option<Arc<Plan>> {
         let mut kept = self.lock()?;
-        let position = kept.iter().position(|plan| (plan.source(), plan.target()) == (source, target))?;
+        let position = kept.iter().position(|plan| plan.fitting() == fitting)?;
         kept[position..].rotate_left(1); // the last used comes last
         kept.last().cloned()
     }
@@ -65,59 +65,100 @@ impl Plans {
     }
 }
 
+/// How a network wants its pixels; its options are checked in Python, where it is made.
+#[pyclass(frozen, module = "yoloxfast._core")]
+pub(crate) struct PixelFormat {
+    reverses: bool,
+    values: Option<Box<[[f32; 256]; 3]>>,
+    single_precision: bool,
+}
+
+#[pymethods]
+impl PixelFormat {
+    /// Channels are in the order of the images', or the network `reverses` them. `values`, (3, 256) of float32, are the
+    /// numbers of all bytes for each channel of the network; by default the bytes themselves.
+    #[new]
+    fn new(reverses: bool, values: Option<&Bound<'_, PyAny>>, single_precision: bool) -> PyResult<Self> {
+        let values = values.map(tables).transpose()?;
+        Ok(Self { reverses, values, single_precision })
+    }
+}
+
+fn tables(values: &Bound<'_, PyAny>) -> PyResult<Box<[[f32; 256]; 3]>> {
+    let values = borrow::<f32, Ix2>(values, "values")?;
+    let (tables, _) = values.as_slice()?.as_chunks::<256>();
+    let tables = tables.try_into().map_err(|_| PyValueError::new_err("values must be (3, 256)"))?;
+    Ok(Box::new(tables))
+}
+
+impl PixelFormat {
+    fn bytes<T>(&self, interleaved: bool) -> Format<T> {
+        if interleaved { Format::interleaved(self.reverses) } else { Format::planes(self.reverses) }
+    }
+
+    fn floats<T: Float>(&self, interleaved: bool) -> Format<T> {
+        match &self.values {
+            Some(values) => self.bytes(interleaved).with_values(values),
+            None => self.bytes(interleaved),
+        }
+    }
+}
+
 /// What one call writes, and with what.
 struct How<'a> {
+    target: Size,
+    grey: bool,
+    single_precision: bool,
     border: bool,
     threads: usize,
     plans: &'a Plans,
 }
 
-/// Writes images, (height, width, 3) of uint8 with dense rows, into `out` and returns their scales. `out` is C-contiguous:
-/// (batch, 3, height, width) of float32, float16 or uint8, or, if `interleaved`, (batch, height, width, 3) of uint8.
-/// `legacy` is for floating-point numbers. The `border` need not be written again into an `out` that has it. Without
-/// `plans` none are kept.
+/// Writes images, (height, width, 3) of uint8 with dense rows, into `out` and returns their scales. `out` is C-contiguous,
+/// of float32, float16 or uint8: (batch, channels, height, width), or (batch, height, width, channels) if `interleaved`.
+/// There are three channels, or one, which is grey. Only floating-point numbers may have other values than those of bytes.
+/// The `border` need not be written again into an `out` that has it. Without `plans` none are kept.
 #[pyfunction]
-#[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "options, as Python passes them")]
+#[expect(clippy::too_many_arguments, reason = "options, as Python passes them")]
 #[expect(clippy::needless_pass_by_value, reason = "what PyO3 makes of a list")]
 pub(crate) fn letterbox(
     py: Python<'_>,
     images: Vec<Bound<'_, PyArray3<u8>>>,
     out: &Bound<'_, PyUntypedArray>,
     interleaved: bool,
-    reverses: bool,
-    legacy: bool,
+    pixels: &PixelFormat,
     border: bool,
     threads: &Bound<'_, PyAny>,
     plans: Option<&Plans>,
 ) -> PyResult<Vec<f64>> {
     let for_this_call = Plans::default();
-    let how = How { border, threads: thread_count(threads)?, plans: plans.unwrap_or(&for_this_call) };
     let &[_, first, second, third] = out.shape() else {
         return Err(PyValueError::new_err("out must have four dimensions"));
     };
-    let [height, width] = if interleaved { [first, second] } else { [second, third] };
-    let target = Size { height, width };
+    let (channels, height, width) = if interleaved { (third, first, second) } else { (first, second, third) };
+    let how = How {
+        target: Size { height, width },
+        grey: channels == 1,
+        single_precision: pixels.single_precision,
+        border,
+        threads: thread_count(threads)?,
+        plans: plans.unwrap_or(&for_this_call),
+    };
     if out.dtype().is_equiv_to(&numpy::dtype::<u8>(py)) {
-        let format = if interleaved { Format::interleaved(reverses) } else { Format::planes(reverses) };
-        fill_typed::<u8>(py, &images, out, target, &format, &how)
+        fill_typed::<u8>(py, &images, out, &pixels.bytes(interleaved), &how)
     } else if out.dtype().is_equiv_to(&numpy::dtype::<f16>(py)) {
-        fill_typed::<f16>(py, &images, out, target, &planes(reverses, legacy), &how)
+        fill_typed::<f16>(py, &images, out, &pixels.floats(interleaved), &how)
     } else {
-        fill_typed::<f32>(py, &images, out, target, &planes(reverses, legacy), &how)
+        fill_typed::<f32>(py, &images, out, &pixels.floats(interleaved), &how)
     }
-}
-
-fn planes<T: Float>(reverses: bool, legacy: bool) -> Format<T> {
-    if legacy { Format::legacy(reverses) } else { Format::planes(reverses) }
 }
 
 fn fill_typed<T: Sample + numpy::Element>(
     py: Python<'_>,
     images: &[Bound<'_, PyArray3<u8>>],
     out: &Bound<'_, PyUntypedArray>,
-    target: Size,
     format: &Format<T>,
-    &How { border, threads, plans }: &How<'_>,
+    &How { target, grey, single_precision, border, threads, plans }: &How<'_>,
 ) -> PyResult<Vec<f64>> {
     let images = images.iter().map(PyArrayMethods::try_readonly).collect::<Result<Vec<_>, _>>().map_err(in_use)?;
     let images: Vec<_> = images.iter().map(|image| image.as_array()).collect();
@@ -127,7 +168,7 @@ fn fill_typed<T: Sample + numpy::Element>(
         let rows = images.iter().map(rows).collect::<Result<Vec<_>, Error>>()?;
         let planned = images.iter().map(|image| {
             let (height, width, _) = image.dim();
-            plans.get(Size { height, width }, target)
+            plans.get(Fitting { source: Size { height, width }, target, grey, single_precision })
         });
         let planned = planned.collect::<Result<Vec<_>, Error>>()?;
         let scales = planned.iter().map(|plan| plan.scale()).collect();

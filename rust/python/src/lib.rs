@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use crate::letterbox::{Plans, letterbox};
+    use crate::letterbox::{PixelFormat, Plans, letterbox};
     #[pymodule_export]
     use crate::nms::nms;
     #[pymodule_export]

@@ -1,96 +1,21 @@
-//! What networks take: in which order, and which number stands for a byte.
-
-use half::f16;
+//! How an input lies in memory, and what its numbers mean.
 
 use super::fetch::{LINE, fetch_ahead};
-use super::{CHANNELS, PADDING, Size};
+use super::sample::{Float, Sample};
+use super::{CHANNELS, Fitting, PADDING, Size};
 use crate::level::by_level;
 use crate::{Error, Level, memory};
 
 /// Bytes that are widened before the next lines are asked for.
 const BLOCK: usize = 64;
 
-mod private {
-    #[cfg(target_arch = "x86_64")]
-    use super::super::store::Store;
-
-    #[cfg(not(target_arch = "x86_64"))]
-    pub trait Store {}
-
-    #[cfg(not(target_arch = "x86_64"))]
-    impl<T> Store for T {}
-
-    pub trait Sealed: Copy + Store {
-        /// The number of the same value.
-        fn of(byte: u8) -> Self;
-    }
-
-    pub trait Rounded {
-        fn rounded(value: f32) -> Self;
-    }
-}
-
-/// A number that networks take: `f32`, `f16` or `u8`.
-pub trait Sample: private::Sealed + Send + Sync {}
-
-/// A number that normalised values are rounded to: `f32` or `f16`.
-pub trait Float: Sample + private::Rounded {}
-
-impl Sample for f32 {}
-impl Sample for f16 {}
-impl Sample for u8 {}
-impl Float for f32 {}
-impl Float for f16 {}
-
-impl private::Sealed for f32 {
-    #[inline(always)]
-    fn of(byte: u8) -> Self {
-        Self::from(byte)
-    }
-}
-
-impl private::Sealed for f16 {
-    /// The mantissa of the `f32`, cut, which loses nothing of a byte; its exponent is 112 too high.
-    #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "16 bits")]
-    fn of(byte: u8) -> Self {
-        let bits = (f32::from(byte).to_bits() >> 13).saturating_sub(112 << 10);
-        Self::from_bits(bits as u16)
-    }
-}
-
-impl private::Sealed for u8 {
-    #[inline(always)]
-    fn of(byte: u8) -> Self {
-        byte
-    }
-}
-
-impl private::Rounded for f32 {
-    fn rounded(value: f32) -> Self {
-        value
-    }
-}
-
-impl private::Rounded for f16 {
-    fn rounded(value: f32) -> Self {
-        Self::from_f32(value)
-    }
-}
-
 /// How an input lies in memory, and what its numbers mean.
 #[derive(Clone, Debug)]
 pub struct Format<T> {
-    layout: Layout<T>,
+    interleaved: bool,
     reversed: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Layout<T> {
-    Planes,
-    /// Planes of other numbers: for each plane, the number that stands for each byte.
-    Tables(Box<[[T; 256]; CHANNELS]>),
-    Interleaved,
+    /// For each channel of the input, the number that stands for each byte, unless it is the byte itself.
+    tables: Option<Box<[[T; 256]; CHANNELS]>>,
 }
 
 impl<T> Format<T> {
@@ -98,18 +23,22 @@ impl<T> Format<T> {
     /// `reversed`.
     #[must_use]
     pub fn planes(reversed: bool) -> Self {
-        Self { layout: Layout::Planes, reversed }
+        Self { interleaved: false, reversed, tables: None }
     }
 
     /// Pixels as images have them: (height, width, 3).
     #[must_use]
     pub fn interleaved(reversed: bool) -> Self {
-        Self { layout: Layout::Interleaved, reversed }
+        Self { interleaved: true, reversed, tables: None }
     }
 
-    /// The rows of an input of that size.
-    pub(super) fn rows<'a>(&self, out: &'a mut [T], Size { height, width }: Size) -> Result<Vec<Row<'a, T>>, Error> {
-        if let Layout::Interleaved = self.layout {
+    /// The rows of an input.
+    pub(super) fn rows<'a>(&self, out: &'a mut [T], fitting: &Fitting) -> Result<Vec<Row<'a, T>>, Error> {
+        let Size { height, width } = fitting.target;
+        if fitting.grey {
+            return memory::try_collect(out.chunks_exact_mut(width).map(Row::Grey));
+        }
+        if self.interleaved {
             return memory::try_collect(out.chunks_exact_mut(CHANNELS * width).map(Row::Interleaved));
         }
         let (first, others) = out.split_at_mut(height * width);
@@ -121,74 +50,86 @@ impl<T> Format<T> {
 }
 
 impl<T: Float> Format<T> {
-    /// Planes normalised as the weights of YOLOX 0.1.0 and before want them (`yolox/data/data_augment.py`,
-    /// `ValTransform` with `legacy`), in the order red, green, blue; the image's channels are in that order
-    /// or `reversed`.
+    /// The same with other numbers: for each channel of the input those of all bytes, rounded. A grey input has those of
+    /// the first.
     #[must_use]
-    pub fn legacy(reversed: bool) -> Self {
-        let tables = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)]
-            .map(|(mean, deviation)| std::array::from_fn(|byte| T::rounded(normalized(byte, mean, deviation))));
-        Self { layout: Layout::Tables(Box::new(tables)), reversed }
+    pub fn with_values(self, values: &[[f32; 256]; CHANNELS]) -> Self {
+        Self { tables: Some(Box::new(values.map(|table| table.map(T::rounded)))), ..self }
     }
-}
-
-/// Rounds to `f32` after each step, as NumPy does.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "as NumPy does")]
-fn normalized(byte: usize, mean: f64, deviation: f64) -> f32 {
-    let centered = (f64::from(byte as f32 / 255.0) - mean) as f32;
-    (f64::from(centered) / deviation) as f32
 }
 
 /// One row of an input.
 pub(super) enum Row<'a, T> {
+    Grey(&'a mut [T]),
     Planes([&'a mut [T]; CHANNELS]),
     Interleaved(&'a mut [T]),
 }
 
 impl<T: Sample> Format<T> {
-    /// Writes pixels, one slice for each channel.
+    /// Whether channels are in the opposite order of the image's.
+    pub(super) fn reversed(&self) -> bool {
+        self.reversed
+    }
+
+    /// Writes pixels, one slice for each channel; of a grey row only the first one counts.
     pub(super) fn write(&self, level: Level, mut pixels: [&[u8]; CHANNELS], row: &mut Row<'_, T>) {
+        let grey = pixels[0];
         if self.reversed {
             pixels.reverse();
         }
         match row {
-            Row::Interleaved(row) => interleave(level, pixels, row),
+            Row::Grey(samples) => self.write_plane(level, 0, grey, samples),
             Row::Planes(planes) => {
-                for (plane, (samples, pixels)) in planes.iter_mut().zip(pixels).enumerate() {
-                    match &self.layout {
-                        Layout::Tables(tables) => look_up(&tables[plane], pixels, samples),
-                        _ => widen(level, pixels, samples),
-                    }
+                for (channel, (samples, pixels)) in planes.iter_mut().zip(pixels).enumerate() {
+                    self.write_plane(level, channel, pixels, samples);
                 }
             }
+            Row::Interleaved(samples) => self.write_interleaved(level, pixels, samples),
+        }
+    }
+
+    #[inline(always)]
+    fn write_plane(&self, level: Level, channel: usize, pixels: &[u8], samples: &mut [T]) {
+        match &self.tables {
+            Some(tables) => look_up(&tables[channel], pixels, samples.iter_mut()),
+            None => widen(level, pixels, samples),
+        }
+    }
+
+    fn write_interleaved(&self, level: Level, pixels: [&[u8]; CHANNELS], samples: &mut [T]) {
+        let Some(tables) = &self.tables else { return interleave(level, pixels, samples) };
+        for (channel, (table, pixels)) in tables.iter().zip(pixels).enumerate() {
+            look_up(table, pixels, samples[channel..].iter_mut().step_by(CHANNELS));
         }
     }
 
     /// The planes of a row, in the order of the image's channels, if its numbers are those of bytes.
     pub(super) fn plain<'a>(&self, row: &'a mut Row<'_, T>) -> Option<[&'a mut [T]; CHANNELS]> {
-        let (Layout::Planes, Row::Planes(planes)) = (&self.layout, row) else { return None };
+        let (None, Row::Planes(planes)) = (&self.tables, row) else { return None };
         let [first, second, third] = planes.each_mut().map(|plane| &mut **plane);
         Some(if self.reversed { [third, second, first] } else { [first, second, third] })
     }
 
     /// Writes the border from the column of that number on.
     pub(super) fn pad(&self, column: usize, row: &mut Row<'_, T>) {
+        let padding = match &self.tables {
+            Some(tables) => tables.each_ref().map(|table| table[usize::from(PADDING)]),
+            None => [T::of(PADDING); CHANNELS],
+        };
         match row {
-            Row::Interleaved(row) => row[CHANNELS * column..].fill(T::of(PADDING)),
+            Row::Grey(samples) => samples[column..].fill(padding[0]),
             Row::Planes(planes) => {
-                for (plane, samples) in planes.iter_mut().enumerate() {
-                    samples[column..].fill(match &self.layout {
-                        Layout::Tables(tables) => tables[plane][usize::from(PADDING)],
-                        _ => T::of(PADDING),
-                    });
+                for (samples, padding) in planes.iter_mut().zip(padding) {
+                    samples[column..].fill(padding);
                 }
             }
+            Row::Interleaved(samples) => samples.as_chunks_mut::<CHANNELS>().0[column..].fill(padding),
         }
     }
 }
 
-fn look_up<T: Copy>(table: &[T; 256], bytes: &[u8], samples: &mut [T]) {
-    for (sample, byte) in samples.iter_mut().zip(bytes) {
+fn look_up<'a, T: Copy + 'a>(table: &[T; 256], bytes: &[u8], samples: impl Iterator<Item = &'a mut T>) {
+    for (sample, byte) in samples.zip(bytes) {
         *sample = table[usize::from(*byte)];
     }
 }
@@ -228,19 +169,5 @@ fn interleave_body<T: Sample>([first, second, third]: [&[u8]; CHANNELS], samples
     let (pixels, _) = samples.as_chunks_mut::<CHANNELS>();
     for (((pixel, first), second), third) in pixels.iter_mut().zip(first).zip(second).zip(third) {
         *pixel = [*first, *second, *third].map(T::of);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::private::Sealed;
-    use super::*;
-
-    #[test]
-    fn every_byte_is_widened_exactly() {
-        for byte in 0..=u8::MAX {
-            assert_eq!(<f32 as Sealed>::of(byte).to_bits(), f32::from(byte).to_bits());
-            assert_eq!(<f16 as Sealed>::of(byte), f16::from_f32(f32::from(byte)));
-        }
     }
 }

@@ -16,11 +16,13 @@ mod avx512;
 mod exact;
 mod fetch;
 mod format;
+mod grey;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod groups;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod resize;
+mod sample;
 mod sampling;
 #[cfg(target_arch = "x86_64")]
 mod store;
@@ -31,7 +33,8 @@ use crate::{Error, Level, memory};
 use format::Row;
 use sampling::{Sampler, Sampling};
 
-pub use format::{Float, Format, Sample};
+pub use format::Format;
+pub use sample::{Float, Sample};
 
 /// Grey level of the border.
 pub const PADDING: u8 = 114;
@@ -44,11 +47,24 @@ const CHANNELS: usize = 3;
 /// Parts for each thread: threads that are slower take fewer.
 const PARTS: usize = 4;
 
+/// What is to be fitted into what, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fitting {
+    /// The size of the images.
+    pub source: Size,
+    /// The size of the inputs.
+    pub target: Size,
+    /// Whether inputs have one channel, grey, instead of three.
+    pub grey: bool,
+    /// Whether the scale, and the size that follows from it, is computed in `f32`, as YOLOX's demos in C++ do it
+    /// (`demo/TensorRT/cpp/yolox.cpp`).
+    pub single_precision: bool,
+}
+
 /// How images of one size become inputs of one size.
 #[derive(Debug)]
 pub struct Plan {
-    source: Size,
-    target: Size,
+    fitting: Fitting,
     resized: Size,
     scale: f64,
     sampling: Sampling,
@@ -76,39 +92,46 @@ impl Size {
 }
 
 impl Plan {
-    /// Prepares for images of one size and inputs of another: the largest that fits, with the same aspect ratio, at
-    /// least one pixel high and wide.
+    /// Prepares for images of one size and inputs of another, in colour: the largest that fits, with the same aspect
+    /// ratio, at least one pixel high and wide.
     ///
     /// # Errors
     /// A side of 0, or too large; too little memory.
+    pub fn new(source: Size, target: Size, level: Level) -> Result<Self, Error> {
+        Self::of(Fitting { source, target, grey: false, single_precision: false }, level)
+    }
+
+    /// Prepares for such images and inputs.
+    ///
+    /// # Errors
+    /// As of `new`.
     #[expect(clippy::cast_precision_loss, reason = "sides are below 2^21")]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounding down, as YOLOX does")]
-    pub fn new(source: Size, target: Size, level: Level) -> Result<Self, Error> {
+    pub fn of(fitting: Fitting, level: Level) -> Result<Self, Error> {
+        let Fitting { source, target, grey, single_precision } = fitting;
         source.check("image")?;
         target.check("input")?;
         let ratio = |target: usize, source: usize| target as f64 / source as f64;
-        let scale = ratio(target.height, source.height).min(ratio(target.width, source.width));
-        let resized = |side: usize| ((side as f64 * scale) as usize).max(1);
+        let exact = ratio(target.height, source.height).min(ratio(target.width, source.width));
+        let scale = if single_precision { f64::from(exact as f32) } else { exact };
+        let scaled = |side: usize| {
+            if single_precision { (side as f32 * scale as f32) as usize } else { (side as f64 * scale) as usize }
+        };
+        let resized = |side: usize| scaled(side).max(1);
         let resized = Size { height: resized(source.height), width: resized(source.width) };
-        Ok(Self { source, target, resized, scale, sampling: Sampling::new(source, resized, level)?, level })
+        Ok(Self { fitting, resized, scale, sampling: Sampling::new(source, resized, grey, level)?, level })
+    }
+
+    /// What it was made for.
+    #[must_use]
+    pub fn fitting(&self) -> Fitting {
+        self.fitting
     }
 
     /// Network pixels per image pixel.
     #[must_use]
     pub fn scale(&self) -> f64 {
         self.scale
-    }
-
-    /// The size of the images.
-    #[must_use]
-    pub fn source(&self) -> Size {
-        self.source
-    }
-
-    /// The size of the inputs.
-    #[must_use]
-    pub fn target(&self) -> Size {
-        self.target
     }
 
     /// The part of the input that the image covers.
@@ -155,11 +178,12 @@ pub struct Job<'a, T> {
 
 impl<'a, T> Job<'a, T> {
     fn check(&self) -> Result<(), Error> {
-        let Plan { source: Size { height, width }, target, .. } = *self.plan;
+        let Fitting { source: Size { height, width }, target, grey, .. } = self.plan.fitting;
+        let channels = if grey { 1 } else { CHANNELS };
         if self.image.len() != height || self.image.iter().any(|row| row.len() != CHANNELS * width) {
             return Err(Error::OtherImage { height, width });
         }
-        match (self.out.len(), CHANNELS * target.height * target.width) {
+        match (self.out.len(), channels * target.height * target.width) {
             (actual, expected) if actual == expected => Ok(()),
             (actual, expected) => Err(Error::OutLength { actual, expected }),
         }
@@ -168,9 +192,10 @@ impl<'a, T> Job<'a, T> {
     /// Splits it into at most `parts` parts, and appends them to `tasks`.
     fn split(self, parts: usize, format: &Format<T>, tasks: &mut Vec<Part<'a, T>>) -> Result<(), Error> {
         let Self { plan, image, out, border } = self;
-        let height = plan.target.height.div_ceil(parts);
-        let mut rows = format.rows(out, plan.target)?.into_iter();
-        for first in (0..plan.target.height).step_by(height) {
+        let target = plan.fitting.target;
+        let height = target.height.div_ceil(parts);
+        let mut rows = format.rows(out, &plan.fitting)?.into_iter();
+        for first in (0..target.height).step_by(height) {
             let rows = memory::try_collect(rows.by_ref().take(height))?;
             memory::push(tasks, Part { plan, image, border, first, rows })?;
         }
@@ -189,8 +214,8 @@ struct Part<'a, T> {
 
 impl<T: Sample> Part<'_, T> {
     fn fill(self, format: &Format<T>) -> Result<(), Error> {
-        let Plan { sampling, resized, level, .. } = self.plan;
-        let mut sampler = Sampler::new(sampling, *level, self.image, resized.width)?;
+        let Plan { resized, level, .. } = self.plan;
+        let mut sampler = Sampler::new(self.plan, self.image, format.reversed())?;
         for (number, mut row) in (self.first..).zip(self.rows) {
             if number < resized.height {
                 let written = format.plain(&mut row).is_some_and(|planes| sampler.write(number, planes));

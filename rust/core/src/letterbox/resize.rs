@@ -48,6 +48,15 @@ impl Columns {
         }
         resize_one_by_one(&self.taps[done..], row, channels);
     }
+
+    /// Resizes one channel of a row of the source.
+    #[expect(clippy::cast_possible_truncation, reason = "15 bits")]
+    pub(super) fn resize_channel(&self, row: &[u8], resized: &mut [i16]) {
+        for (Tap { sources, weights }, resized) in self.taps.iter().zip(resized) {
+            let weighted = |side: usize| i32::from(row[sources[side]]) * i32::from(weights[side]);
+            *resized = ((weighted(0) + weighted(1)) >> 4) as i16;
+        }
+    }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "15 bits")]

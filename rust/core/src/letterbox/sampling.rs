@@ -3,10 +3,11 @@
 #[cfg(target_arch = "x86_64")]
 use super::avx512;
 use super::exact::{halve, split};
-use super::format::Sample;
+use super::grey::{WEIGHTS, make_grey};
 use super::resize::{Columns, blend};
+use super::sample::Sample;
 use super::taps::{self, Tap};
-use super::{CHANNELS, Size};
+use super::{CHANNELS, Plan, Size};
 use crate::{Error, Level, memory};
 
 /// Images that are enlarged by more are faster if their resized rows are kept: 100x75 to 640x480 takes 0.9 of the time.
@@ -23,7 +24,7 @@ pub(super) enum Sampling {
         columns: Columns,
         rows: Vec<Tap>,
     },
-    /// All of that at once, but rows are not kept.
+    /// All of that at once, but rows are not kept, nor made grey.
     #[cfg(target_arch = "x86_64")]
     AtOnce {
         columns: avx512::Columns,
@@ -44,14 +45,16 @@ fn slices<T>(channels: &mut Channels<T>) -> [&mut [T]; CHANNELS] {
 }
 
 impl Sampling {
-    pub(super) fn new(source: Size, resized: Size, level: Level) -> Result<Self, Error> {
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "all rows may be made grey"))]
+    pub(super) fn new(source: Size, resized: Size, grey: bool, level: Level) -> Result<Self, Error> {
         if source == resized {
             return Ok(Self::Copy);
         }
         let columns = taps::of_columns(source.width, resized.width)?;
         let rows = taps::of_rows(source.height, resized.height)?;
         #[cfg(target_arch = "x86_64")]
-        if MOST_ENLARGED * source.height >= resized.height
+        if !grey
+            && MOST_ENLARGED * source.height >= resized.height
             && let Some(columns) = avx512::Columns::new(&columns, CHANNELS * source.width, level)?
         {
             return Ok(Self::AtOnce { columns, rows });
@@ -68,9 +71,11 @@ pub(super) struct Sampler<'a> {
     sampling: &'a Sampling,
     level: Level,
     image: &'a [&'a [u8]],
+    /// Weights of the channels in the first one, which is all that is made then.
+    grey: Option<[u32; CHANNELS]>,
     /// The row that was made.
     bytes: Channels<u8>,
-    /// To halve: two rows of the image.
+    /// To halve: two rows of the image. To blend in grey: one.
     wide: [Channels<u8>; 2],
     /// To blend: the last two rows of the image that were resized, and which they are.
     resized: [Channels<i16>; 2],
@@ -78,34 +83,33 @@ pub(super) struct Sampler<'a> {
 }
 
 impl<'a> Sampler<'a> {
-    pub(super) fn new(
-        sampling: &'a Sampling,
-        level: Level,
-        image: &'a [&'a [u8]],
-        width: usize,
-    ) -> Result<Self, Error> {
+    /// For an image whose channels are blue, green and red, or `reversed`.
+    pub(super) fn new(plan: &'a Plan, image: &'a [&'a [u8]], reversed: bool) -> Result<Self, Error> {
+        let Plan { fitting, sampling, level, resized: Size { width, .. }, .. } = plan;
+        let grey = fitting.grey.then_some(if reversed { [WEIGHTS[2], WEIGHTS[1], WEIGHTS[0]] } else { WEIGHTS });
         let (wide, narrow) = match sampling {
             Sampling::Copy => (0, 0),
             Sampling::Halve => (2 * width, 0),
-            Sampling::Blend { .. } => (0, width),
+            Sampling::Blend { .. } => (if fitting.grey { fitting.source.width } else { 0 }, *width),
             #[cfg(target_arch = "x86_64")]
             Sampling::AtOnce { .. } => (0, 0),
         };
         Ok(Self {
             sampling,
-            level,
+            level: *level,
             image,
-            bytes: channels(width)?,
+            grey,
+            bytes: channels(*width)?,
             wide: [channels(wide)?, channels(wide)?],
             resized: [channels(narrow)?, channels(narrow)?],
             held: [None; 2],
         })
     }
 
-    /// The row of that number, one slice for each channel.
+    /// The row of that number, one slice for each channel; if it is grey, only the first one counts.
     pub(super) fn row(&mut self, row: usize) -> [&[u8]; CHANNELS] {
         match self.sampling {
-            Sampling::Copy => split(self.level, self.image[row], slices(&mut self.bytes)),
+            Sampling::Copy => split_or_grey(self.level, self.grey, self.image[row], &mut self.bytes),
             Sampling::Halve => self.halve(row),
             Sampling::Blend { columns, rows } => self.blend(columns, rows[row]),
             #[cfg(target_arch = "x86_64")]
@@ -132,7 +136,7 @@ impl<'a> Sampler<'a> {
 
     fn halve(&mut self, row: usize) {
         for (wide, source) in self.wide.iter_mut().zip(&self.image[2 * row..]) {
-            split(self.level, source, slices(wide));
+            split_or_grey(self.level, self.grey, source, wide);
         }
         let [upper, lower] = &self.wide;
         for ((bytes, upper), lower) in self.bytes.iter_mut().zip(upper).zip(lower) {
@@ -142,7 +146,8 @@ impl<'a> Sampler<'a> {
 
     fn blend(&mut self, columns: &Columns, Tap { sources: [first, second], weights }: Tap) {
         let places = [self.hold(columns, first, second), self.hold(columns, second, first)];
-        for (channel, bytes) in self.bytes.iter_mut().enumerate() {
+        let channels = if self.grey.is_some() { 1 } else { CHANNELS };
+        for (channel, bytes) in self.bytes.iter_mut().enumerate().take(channels) {
             blend(self.level, places.map(|place| self.resized[place][channel].as_slice()), weights, bytes);
         }
     }
@@ -153,9 +158,22 @@ impl<'a> Sampler<'a> {
             return place;
         }
         let place = usize::from(self.held[0] == Some(other));
-        columns.resize(self.image[source], slices(&mut self.resized[place]));
+        if self.grey.is_some() {
+            split_or_grey(self.level, self.grey, self.image[source], &mut self.wide[0]);
+            columns.resize_channel(&self.wide[0][0], &mut self.resized[place][0]);
+        } else {
+            columns.resize(self.image[source], slices(&mut self.resized[place]));
+        }
         self.held[place] = Some(source);
         place
+    }
+}
+
+/// Copies a row of pixels, each channel to a row of its own, of which the first one is made grey if there are weights.
+fn split_or_grey(level: Level, grey: Option<[u32; CHANNELS]>, row: &[u8], channels: &mut Channels<u8>) {
+    split(level, row, slices(channels));
+    if let Some(weights) = grey {
+        make_grey(level, weights, slices(channels));
     }
 }
 

@@ -52,12 +52,12 @@ fn naive_pixel(image: &[u8], source: Size, target: Size, row: usize, column: usi
 
 /// The bytes of an input, plane by plane.
 pub(crate) fn naive_letterbox(image: &[u8], plan: &Plan) -> Vec<u8> {
-    let (target, resized) = (plan.target(), plan.resized());
+    let (target, resized) = (plan.fitting().target, plan.resized());
     let area = target.height * target.width;
     let mut out = vec![PADDING; 3 * area];
     for row in 0..resized.height {
         for column in 0..resized.width {
-            let pixel = naive_pixel(image, plan.source(), resized, row, column);
+            let pixel = naive_pixel(image, plan.fitting().source, resized, row, column);
             for (channel, byte) in pixel.into_iter().enumerate() {
                 out[channel * area + row * target.width + column] = byte;
             }
@@ -66,26 +66,32 @@ pub(crate) fn naive_letterbox(image: &[u8], plan: &Plan) -> Vec<u8> {
     out
 }
 
-/// The same, pixel by pixel.
-pub(crate) fn interleaved(planes: &[u8]) -> Vec<u8> {
-    let area = planes.len() / 3;
-    (0..area).flat_map(|pixel| [0, 1, 2].map(|plane| planes[plane * area + pixel])).collect()
+/// The image in grey, in three equal channels.
+#[expect(clippy::cast_possible_truncation, reason = "a mean of bytes")]
+pub(crate) fn grey(image: &[u8], reversed: bool) -> Vec<u8> {
+    let weights = if reversed { [9798, 19235, 3735] } else { [3735, 19235, 9798] };
+    let grey = |pixel: &[u8]| {
+        let sum: u32 = pixel.iter().zip(weights).map(|(byte, weight)| u32::from(*byte) * weight).sum();
+        ((sum + (1 << 14)) >> 15) as u8
+    };
+    image.chunks(3).flat_map(|pixel| [grey(pixel); 3]).collect()
 }
 
-/// The same, planes in opposite order.
+/// The same planes in opposite order.
 pub(crate) fn reversed(planes: &[u8]) -> Vec<u8> {
     planes.chunks(planes.len() / 3).rev().flatten().copied().collect()
 }
 
-/// What `ValTransform(legacy=True)` of YOLOX makes of planes of red, green and blue.
-#[expect(clippy::cast_possible_truncation, reason = "NumPy rounds to float32 after each step")]
-pub(crate) fn legacy(planes: &[u8]) -> Vec<f32> {
-    let numbers = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
-    let of_plane = |(plane, (mean, deviation)): (&[u8], (f64, f64))| -> Vec<f32> {
-        plane
-            .iter()
-            .map(|byte| ((f64::from((f64::from(f32::from(*byte) / 255.0) - mean) as f32)) / deviation) as f32)
-            .collect()
+/// What each plane's table has for the bytes of planes, of which there may be fewer than tables.
+pub(crate) fn looked_up(planes: &[u8], area: usize, tables: &[[f32; 256]; 3]) -> Vec<f32> {
+    let of_plane = |(plane, table): (&[u8], &[f32; 256])| -> Vec<f32> {
+        plane.iter().map(|byte| table[usize::from(*byte)]).collect()
     };
-    planes.chunks(planes.len() / 3).zip(numbers).flat_map(of_plane).collect()
+    planes.chunks(area).zip(tables).flat_map(of_plane).collect()
+}
+
+/// The numbers of planes pixel by pixel.
+pub(crate) fn interleaved<T: Copy>(planes: &[T]) -> Vec<T> {
+    let area = planes.len() / 3;
+    (0..area).flat_map(|pixel| [0, 1, 2].map(|plane| planes[plane * area + pixel])).collect()
 }
