@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from yoloxfast.inference import Inference
@@ -37,6 +37,9 @@ _OF_IMAGES = (
     "threads",
 )
 """Options of `Inference`."""
+
+_OF_OUTPUTS = ("input_size", "strides", "num_classes", "decoded")
+"""What the user says of a network that does not say it."""
 
 
 class Detector(Inference):
@@ -163,6 +166,10 @@ class Detector(Inference):
         classes: Classes | None = None,
         max_detections: int | None = None,
         names: Names | None = None,
+        input_size: tuple[int, int] | None = None,
+        strides: Sequence[int] | None = None,
+        num_classes: int | None = None,
+        decoded: bool | None = None,
         color: Color = "bgr",
         legacy: bool = False,
         mean: Numbers | None = None,
@@ -175,18 +182,20 @@ class Detector(Inference):
         threads: int | None = None,
         providers: Iterable[Provider] | None = None,
     ) -> None:
-        from yoloxfast.backends import OPTIONS, open_network
+        from yoloxfast.backends import OPTIONS, Hints, open_network
 
         if isinstance(providers, Iterable) and not isinstance(providers, str):
             providers = tuple(providers)
         given = locals()
         of_runtime = {option: given[option] for option in OPTIONS}
         of_images = {option: given[option] for option in _OF_IMAGES}
-        network = open_network(model, backend=backend, **of_runtime)
+        of_outputs = {option: given[option] for option in _OF_OUTPUTS}
+        network = open_network(model, backend=backend, hints=Hints.of(names, **of_outputs), **of_runtime)
         try:
             super().__init__(network, **of_images)
             self._file = ModelFile(model, network.path)
-            self._arguments = {"backend": backend} | of_runtime | of_images | self._own_options | {"names": self.names}
+            own = self._own_options | {"names": self.names}
+            self._arguments = {"backend": backend} | of_outputs | of_runtime | of_images | own
         except BaseException:
             network.close()
             raise

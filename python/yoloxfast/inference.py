@@ -92,7 +92,17 @@ class Inference:
         in_cpp = semantics == "cpp-demo"
         pixels = pixel_format(network.input.dtype, layout.channels, **asked, single_precision=in_cpp)
         names = class_names(names, head.num_classes, self.backend.metadata)
-        self._post = PostProcessor(head.input_size, head.num_classes, head.strides, names=names, semantics=semantics)
+        self._post = PostProcessor(
+            head.input_size,
+            head.num_classes,
+            head.strides,
+            names=names,
+            semantics=semantics,
+            layout=head.layout,
+            decoded=head.decoded,
+            logits=head.logits,
+            extra_columns=head.extra_columns,
+        )
         self.names = self._post.names
         self.statistics = Statistics()
         self._pipeline = Pipeline(network, self._post, self.statistics, color, pixels)

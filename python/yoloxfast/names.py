@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Names: TypeAlias = str | os.PathLike[str] | Sequence[str] | Mapping[int, str] | Mapping[str, str]
     """The path of a file with one name a line; or the names of all classes, in order or by id."""
 
-__all__ = ["class_names", "read_names"]
+__all__ = ["class_names", "count_names", "read_names"]
 
 _MAX_METADATA_CHARACTERS = 1 << 18
 """Each can cost Python 500 bytes when it reads them."""
@@ -77,6 +77,19 @@ def class_names(names: Names | None, num_classes: int, metadata: Mapping[str, st
     elif num_classes == len(COCO_NAMES):
         return COCO_NAMES
     return tuple(f"class {class_id}" for class_id in range(num_classes))
+
+
+def count_names(names: Names | None, metadata: Mapping[str, str] = _NO_METADATA) -> int | None:
+    """Count the classes that are named, as `class_names` would name them; None if none are, or names cannot be read."""
+    text = metadata.get("names", "").strip()
+    with suppress(TypeError, ValueError, OSError):
+        if isinstance(names, (str, os.PathLike)):
+            return len(read_names(names))
+        if names is not None:
+            return len(names)
+        if text:
+            return len(_parsed(text))
+    return None
 
 
 def _one_per_class(names: Any, num_classes: int) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from yoloxfast._core import Options, PixelFormat
     from yoloxfast.backends import Network
     from yoloxfast.detections import Detections
+    from yoloxfast.forms import RawOutput
     from yoloxfast.input_format import Color
     from yoloxfast.postprocess import PostProcessor
     from yoloxfast.statistics import Statistics
@@ -125,25 +126,28 @@ class Run:
         """Wait for it, and return what is found in each image."""
         raw = self._raw()
         began = perf_counter()
-        found = self._pipeline.post.run_batch(
-            raw[: len(self)], self._scales, options, image_sizes=self._sizes, threads=threads
-        )
+        found = self._pipeline.post.run_batch(raw, self._scales, options, image_sizes=self._sizes, threads=threads)
         self._record(began, len(found))
         return found
 
     def each(self, options: Options) -> Iterator[Detections]:
         """Do the same image by image, so that what is found before an error is not lost."""
-        raw = self._raw()
+        head, raw = self._pipeline.network.head, self._raw()
         began, found = perf_counter(), 0
         try:
             for scale, size in zip(self._scales, self._sizes, strict=True):
-                yield self._pipeline.post.run(raw[found], scale, options, image_size=size)
+                yield self._pipeline.post.run(head.of_image(raw, found), scale, options, image_size=size)
                 found += 1
         finally:
             self._record(began, found)
 
-    def _raw(self) -> NDArray[Any]:
-        return self._context.result() if self.is_submitted else self._context.run()
+    def _raw(self) -> RawOutput:
+        """Wait for the raw outputs of its images, or run it if that has not begun."""
+        if self.is_submitted:
+            self._context.result()
+        else:
+            self._context.run()
+        return self._pipeline.network.head.raw(self._context.outputs, len(self))
 
     def _record(self, began: float, found: int) -> None:
         ended, network = perf_counter(), self._context.seconds

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     Image = NDArray[np.uint8]
 
-pytestmark = pytest.mark.xfail(strict=False, reason="a detector reads raw rows alone")
 
 SCENES = range(3000, 3006)
 PHOTOS = ("000000000872.jpg", "000000002299.jpg", "000000002587.jpg")
@@ -49,11 +48,11 @@ def tolerance_of(form: Form, detector: Detector, image: Image) -> dict[str, floa
     return {"pixels": form.pixels * shrunk, "score": form.score}
 
 
-def check(form: Form, model: onnx.ModelProto, images: Sequence[Image], folder: Path) -> None:
+def check(form: Form, model: onnx.ModelProto, images: Sequence[Image], folder: Path, **options: Any) -> None:
     onnx.save(form.twin(model), folder / "twin.onnx")
     onnx.save(form.edit(model), folder / "form.onnx")
-    twin = Detector(folder / "twin.onnx")
-    with twin, Detector(folder / "form.onnx", **what_it_needs(form, twin)) as detector:
+    twin = Detector(folder / "twin.onnx", **options)
+    with twin, Detector(folder / "form.onnx", **options, **what_it_needs(form, twin)) as detector:
         assert detector.num_classes == twin.num_classes
         assert detector.input_size == twin.input_size
         for image, found in zip(images, detector.detect_batch(images), strict=True):
@@ -87,7 +86,8 @@ def test_yolox_nano(name: str, data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FORMS)
 def test_networks_of_one_class(name: str, data: Path, tmp_path: Path) -> None:
     photos = [read_image(data / "coco_val/images" / photo) for photo in PHOTOS]
-    check(FORMS[name], onnx.load(data / "models/fish_nano.onnx"), photos, tmp_path)
+    model = onnx.load(data / "models/fish_nano.onnx")
+    check(FORMS[name], model, photos, tmp_path, score_threshold=0.1)  # the least that finished forms keep
 
 
 @pytest.mark.parametrize("file", ["decoded.onnx", "three_maps.onnx"])

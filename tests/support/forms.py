@@ -91,7 +91,7 @@ ROW_FORMS = {
     "decoded": Form(rows, DECODED),
     "logits": Form(rows, LOGITS),
     "channels first": Form(channels_first),
-    "decoded, channels first": Form(channels_first, DECODED),
+    "decoded, channels first": Form(channels_first, DECODED, needs=_NUM_CLASSES),
     "logits, channels first": Form(channels_first, LOGITS),
     "maps": Form(maps),
     "maps, stride 32 first": Form(partial(maps, largest_stride_first=True)),

@@ -6,6 +6,7 @@ from importlib import import_module
 from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from yoloxfast.backends.head import Hints
 from yoloxfast.backends.network import Network
 from yoloxfast.errors import ModelError
 from yoloxfast.models import ModelFile, checked_path, find_model
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Provider: TypeAlias = str | tuple[str, Mapping[str, Any]]
     """An execution provider as ONNX Runtime takes it: its name, or that and its options."""
 
-__all__ = ["NAMES", "OPTIONS", "Network", "open_network", "run_onnx"]
+__all__ = ["NAMES", "OPTIONS", "Hints", "Network", "open_network", "run_onnx"]
 
 
 class _Runtime(NamedTuple):
@@ -48,6 +49,8 @@ for _name, _runtime in _RUNTIMES.items():
     for _suffix in _runtime.suffixes:
         _DEFAULTS.setdefault(_suffix, _name)
 
+_NO_HINTS = Hints()
+
 NAMES = tuple(_RUNTIMES)
 """Names of the runtimes, as in `Detector(..., backend=name)`."""
 
@@ -55,7 +58,9 @@ OPTIONS = {"precision": None, "cuda_graphs": False, "device": 0, "threads": None
 """Options that some runtimes have, and the values that say nothing."""
 
 
-def open_network(model: str | os.PathLike[str], *, backend: str | None = None, **options: Any) -> Network:
+def open_network(
+    model: str | os.PathLike[str], *, backend: str | None = None, hints: Hints = _NO_HINTS, **options: Any
+) -> Network:
     """Open a model, a file or one by name, in the runtime that `backend` or else its suffix names.
 
     A runtime has the options that its backend's constructor takes. One that is several runtimes also takes `runtime`,
@@ -66,6 +71,8 @@ def open_network(model: str | os.PathLike[str], *, backend: str | None = None, *
     model : str or path
     backend : str, optional
         One of `NAMES`.
+    hints : Hints, optional
+        What the user says of its input and outputs.
     **options
         Some of `OPTIONS`.
 
@@ -108,7 +115,7 @@ def open_network(model: str | os.PathLike[str], *, backend: str | None = None, *
         backend: Backend = make(path, **options)
         return backend
 
-    return Network(make(path, **given), path, open_again)
+    return Network(make(path, **given), path, open_again, hints=hints)
 
 
 def _says_nothing(option: str, value: object) -> bool:

@@ -1,26 +1,74 @@
-"""What a network's outputs say of its head: whether it is a YOLOX, of which strides, of how many classes."""
+"""The head of a network: in which form its outputs are a YOLOX's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from yoloxfast._core import BOX_COLUMNS, MAX_CLASSES, SCORE_LIMIT, count_anchors
-from yoloxfast.errors import ModelError
+from yoloxfast._core import MAX_CLASSES, count_anchors
+from yoloxfast.arguments import checked_size, checked_whole
+from yoloxfast.names import count_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
-__all__ = ["Head", "find_head"]
+    from yoloxfast.forms import Layout, RawOutput
+    from yoloxfast.names import Names
 
-KNOWN_STRIDES = ((8, 16, 32), (8, 16, 32, 64))
+__all__ = ["Head", "Hints", "Probe", "Reading"]
 
-_LARGEST_LOG_SIZE = 20.0
-"""exp(20) strides are more pixels than any image has; decoded widths and heights are above it on any image."""
+
+class Hints(NamedTuple):
+    """What the user says of a network, as far as it is not to be found out.
+
+    Attributes
+    ----------
+    input_size : (int, int), optional
+        Height and width, of a network that takes any.
+    strides : tuple of int, optional
+    num_classes : int, optional
+    decoded : bool, optional
+    num_names : int, optional
+        How many classes the user or the file has named.
+    """
+
+    input_size: tuple[int, int] | None = None
+    strides: tuple[int, ...] | None = None
+    num_classes: int | None = None
+    decoded: bool | None = None
+    num_names: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        names: Names | None,
+        *,
+        input_size: Any = None,
+        strides: Any = None,
+        num_classes: Any = None,
+        decoded: Any = None,
+    ) -> Self:
+        """Check what the user says, as for `Detector`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Something else than `Detector` takes.
+        """
+        if input_size is not None:
+            input_size = checked_size(input_size, "input_size")
+        if strides is not None:
+            strides = tuple(checked_whole(stride, "stride") for stride in strides)
+            height, width = input_size or (32, 32)
+            count_anchors(height, width, strides)
+        if num_classes is not None and checked_whole(num_classes, "num_classes") not in range(1, MAX_CLASSES + 1):
+            raise ValueError(f"num_classes is {num_classes}, expected 1 to {MAX_CLASSES}")
+        if decoded not in (None, True, False):
+            raise TypeError(f"decoded must be True, False or None, got {decoded!r}")
+        return cls(input_size, strides, num_classes, decoded, count_names(names))
 
 
 @dataclass(frozen=True)
@@ -34,76 +82,89 @@ class Head:
     strides : tuple of int
         Strides of the levels, in the order of the raw output.
     num_classes : int
-    output_name : str
-        The output that holds (batch, anchors, 5 + classes).
+    output_names : tuple of str
+        The outputs that make up the raw output, in the order of the layout.
+    layout, decoded, logits, extra_columns
+        The form of the raw output, as for `PostProcessor`.
+    arrange : callable, optional
+        Makes the raw outputs of so many images of the arrays of these outputs, where they are not what the layout says.
     """
 
     input_size: tuple[int, int]
     strides: tuple[int, ...]
     num_classes: int
-    output_name: str
+    output_names: tuple[str, ...]
+    layout: Layout = "rows"
+    decoded: bool = False
+    logits: bool = False
+    extra_columns: int = 0
+    arrange: Callable[[Sequence[NDArray[Any]], int], RawOutput] | None = None
+
+    def raw(self, outputs: Mapping[str, NDArray[Any]], images: int) -> RawOutput:
+        """Return the raw outputs of the first images of a batch, as `PostProcessor.run_batch` takes them."""
+        arrays = [outputs[name] for name in self.output_names]
+        if self.arrange is not None:
+            return self.arrange(arrays, images)
+        if len(arrays) == 1:
+            return arrays[0][:images]
+        return [array[:images] for array in arrays]
+
+    def of_image(self, raw: RawOutput, image: int) -> RawOutput:
+        """Return that of one image, as `PostProcessor.run` takes it."""
+        if self.layout in ("maps", "pixel-maps", "split-maps"):
+            return [array[image] for array in raw]
+        return raw[image]
 
     @property
     def num_anchors(self) -> int:
-        """Rows of the raw output."""
+        """Anchors of its levels."""
         return count_anchors(*self.input_size, self.strides)
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the network suppresses boxes itself, so that its outputs may have any length."""
+        return self.layout == "finished"
 
-def find_head(outputs: Mapping[str, NDArray[Any]], input_size: tuple[int, int], batch: int) -> Head:
-    """Find the YOLOX head among the outputs that a network gave for some image.
+    def __str__(self) -> str:
+        boxes = "boxes decoded" if self.decoded else "boxes not decoded"
+        scores = "scores without sigmoid" if self.logits else "scores with sigmoid"
+        others = f", {self.extra_columns} other columns" if self.extra_columns else ""
+        strides = ", ".join(map(str, self.strides))
+        names = ", ".join(self.output_names)
+        if self.layout in ("labelled", "finished"):
+            suppressed = "suppressed" if self.is_finished else "not suppressed"
+            return f"corners, scores and class ids of {self.num_classes} classes, {suppressed} ({names})"
+        return f"{self.layout} of {self.num_classes} classes, strides {strides}, {boxes}, {scores}{others} ({names})"
 
-    Parameters
+
+class Probe(NamedTuple):
+    """All outputs of one run, on an image without anything to be seen, and what is known.
+
+    Attributes
     ----------
     outputs : mapping of str to ndarray
-        All outputs of one run.
     input_size : (int, int)
         Height and width of the network's input in pixels.
     batch : int
         Images per run.
-
-    Raises
-    ------
-    ModelError
-        No output, or more than one, has the shape of a YOLOX head; or its values do not fit: boxes already decoded, or
-        scores that no sigmoid has brought into 0..1.
+    hints : Hints
     """
-    strides_of = {count_anchors(*input_size, strides): strides for strides in KNOWN_STRIDES}
-    heads = [
-        Head(input_size, strides_of[output.shape[1]], output.shape[2] - BOX_COLUMNS, name)
-        for name, output in outputs.items()
-        if output.ndim == 3  # noqa: PLR2004
-        and output.shape[0] == batch
-        and output.shape[1] in strides_of
-        and output.shape[2] > BOX_COLUMNS
-        and output.dtype in (np.float32, np.float16)
-    ]
-    if len(heads) != 1:
-        found = ", ".join(f"{name} {output.shape} {output.dtype}" for name, output in outputs.items())
-        fits = " or ".join(
-            f"({batch}, {anchors}, 5 + classes) for strides {strides}" for anchors, strides in strides_of.items()
-        )
-        raise ModelError(
-            f"not a YOLOX head: found {found}; with its input of {input_size[0]}x{input_size[1]} (height x width)"
-            f" exactly one output must be {fits}, in float32 or float16"
-        )
-    if heads[0].num_classes > MAX_CLASSES:
-        raise ModelError(
-            f"not a YOLOX head: it has {heads[0].num_classes} classes, at most {MAX_CLASSES} are supported"
-        )
-    _check_values(outputs[heads[0].output_name])
-    return heads[0]
+
+    outputs: Mapping[str, NDArray[Any]]
+    input_size: tuple[int, int]
+    batch: int
+    hints: Hints
 
 
-def _check_values(raw: NDArray[Any]) -> None:
-    scores, log_sizes = raw[..., 4:], raw[..., 2:4]
-    scores, log_sizes = scores[np.isfinite(scores)], log_sizes[np.isfinite(log_sizes)]
-    if scores.size and (scores.min() < 1 - SCORE_LIMIT or scores.max() > SCORE_LIMIT):
-        raise ModelError(
-            f"not the scores of a YOLOX head: found {scores.min():.4g} to {scores.max():.4g}, expected 0 to 1;"
-            " the sigmoid of objectness and classes must be in the network, as YOLOX's export_onnx.py does"
-        )
-    if log_sizes.size and log_sizes.max() > _LARGEST_LOG_SIZE:
-        raise ModelError(
-            f"the boxes are decoded already: found widths and heights up to {log_sizes.max():.4g}, expected logarithms;"
-            " export without --decode_in_inference"
-        )
+class Reading(NamedTuple):
+    """A head that the shapes of some outputs allow.
+
+    Attributes
+    ----------
+    head : Head
+    problem : str
+        Why it is none nevertheless; empty if it is one.
+    """
+
+    head: Head
+    problem: str = ""

@@ -13,10 +13,12 @@ from weakref import WeakSet
 import numpy as np
 
 from yoloxfast._core import PADDING
+from yoloxfast.backends.find_head import find_head
 from yoloxfast.backends.first_run import first_run, is_endless
-from yoloxfast.backends.head import find_head
+from yoloxfast.backends.head import Hints
 from yoloxfast.backends.tensors import Tensor, image_input
 from yoloxfast.errors import EngineError, ModelError, forget_frames, forgetting_frames
+from yoloxfast.names import count_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Network"]
 
 _GREY = np.full((1, 1, 3), PADDING, np.uint8)
+
+_NO_HINTS = Hints()
 
 _MAX_IDLE_BATCHES = 4
 """Numbers of images of which idle contexts are kept: a network of any batch would collect buffers of all."""
@@ -46,6 +50,8 @@ class Network:
         The model's file.
     open_again : callable, optional
         Returns another backend of the same file, with other options; for `for_streams`.
+    hints : Hints, optional
+        What the user says of its input and outputs.
 
     Attributes
     ----------
@@ -66,8 +72,16 @@ class Network:
         The runtime failed.
     """
 
-    def __init__(self, backend: Backend, path: Path, open_again: Callable[..., Backend] | None = None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        path: Path,
+        open_again: Callable[..., Backend] | None = None,
+        *,
+        hints: Hints = _NO_HINTS,
+    ) -> None:
         self.backend, self.path, self.batches = backend, path, backend.batches
+        self._hints = hints
         self._open_again = open_again
         self._for_streams: list[Network] = []
         self._file_size = path.stat().st_size
@@ -89,15 +103,17 @@ class Network:
 
     def _find_head(self) -> None:
         batch = self.batches.least
-        self.input, size = image_input(self.backend.inputs, batch)
+        self.input, size = image_input(self.backend.inputs, batch, self._hints.input_size)
         context = self.backend.make_context(self.input)
         try:
             for letterbox in context.letterboxes:
                 letterbox(_GREY)
             first_run(context)
-            self.head = find_head(context.outputs, size, batch)
-            output = context.outputs[self.head.output_name]
-            self._output = Tensor(self.head.output_name, output.shape, output.dtype)
+            named = count_names(None, self.backend.metadata)
+            hints = self._hints if self._hints.num_names is not None else self._hints._replace(num_names=named)
+            self.head = find_head(context.outputs, size, batch, hints)
+            outputs = {name: context.outputs[name] for name in self.head.output_names}
+            self._outputs = [Tensor(name, output.shape, output.dtype) for name, output in outputs.items()]
         finally:
             if not is_endless(context):
                 context.free()
@@ -120,7 +136,7 @@ class Network:
             return self  # in a fork, OpenVINO can neither open a model nor run several at once
         if not self._for_streams:
             try:
-                opened = Network(self._open_again(**options), self.path)
+                opened = Network(self._open_again(**options), self.path, hints=self._hints)
             except (EngineError, ModelError, OSError) as error:
                 warnings.warn(f"{error}; streams and batches run slower, one run at a time", stacklevel=4)
                 self._open_again = None
@@ -145,7 +161,8 @@ class Network:
             "runtime": self.backend.device["runtime"],
             "device": self.backend.describe_device(),
             "input": str(self.input),
-            "output": str(self._output),
+            "output": ", ".join(map(str, self._outputs)),
+            "head": str(self.head),
             "images per run": str(self.batches),
         }
 
@@ -208,7 +225,9 @@ class Network:
             if self.is_closed:
                 raise EngineError("the detector is closed")
             with self.backend.active(), forgetting_frames():
-                context = self.backend.make_context(self.input.of_batch(batch), [self._output.of_batch(batch)])
+                # The length of detections varies: the runtime makes room for them in each run.
+                outputs = [] if self.head.is_finished else [output.of_batch(batch) for output in self._outputs]
+                context = self.backend.make_context(self.input.of_batch(batch), outputs)
             self._live.add(context)
         finally:
             self._live.discard(work)

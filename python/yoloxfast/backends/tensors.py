@@ -19,6 +19,9 @@ __all__ = ["ANY_BATCH", "SIDES", "BatchRange", "Batches", "Port", "Tensor", "ima
 SIDES = range(1, 8193)
 """Heights and widths of inputs that are taken for images."""
 
+IMAGE_CHANNELS = (1, 3)
+"""Of grey and colour images."""
+
 _DTYPES = (np.float32, np.float16, np.uint8)
 
 
@@ -118,8 +121,12 @@ class Batches(tuple[BatchRange, ...]):
         return " or ".join(map(str, self))
 
 
-def image_input(inputs: Sequence[Port], batch: int) -> tuple[Tensor, tuple[int, int]]:
+def image_input(
+    inputs: Sequence[Port], batch: int, input_size: tuple[int, int] | None = None
+) -> tuple[Tensor, tuple[int, int]]:
     """Return a network's input for that number of images, and its height and width.
+
+    `input_size` is for networks that take any height and width.
 
     Raises
     ------
@@ -127,7 +134,7 @@ def image_input(inputs: Sequence[Port], batch: int) -> tuple[Tensor, tuple[int, 
         Its inputs are not one batch of images of one size, or take more memory than `yoloxfast.limits` allow.
     """
     tensor, (height, width) = None, (0, 0)
-    match inputs:
+    match inputs := [_of_size(port, input_size) for port in inputs]:
         case [Port(name, (_, int(first), int(second), int(third)), np.dtype() as dtype)] if dtype in _DTYPES:
             tensor = Tensor(name, (batch, first, second, third), dtype)
             height, width = next((layout.size for layout in layouts_of(tensor.shape[1:])), (0, 0))
@@ -143,3 +150,21 @@ def image_input(inputs: Sequence[Port], batch: int) -> tuple[Tensor, tuple[int, 
             f"one run of it takes {batch:,} images, which have {excess}; or export it with a smaller batch"
         )
     return tensor, (height, width)
+
+
+def _of_size(port: Port, input_size: tuple[int, int] | None) -> Port:
+    """Give an input of four dimensions, whose height and width vary, this size; say so if there is none."""
+    if len(port.shape) != 4:  # noqa: PLR2004
+        return port
+    first = 1 if port.shape[3] in IMAGE_CHANNELS and port.shape[1] not in IMAGE_CHANNELS else 2
+    declared = port.shape[first : first + 2]
+    varies = [not isinstance(side, int) or side < 1 for side in declared]
+    if input_size is None:
+        if all(varies):
+            raise ModelError(f"{port} takes any height and width: pass input_size=(height, width), multiples of 32")
+        return port
+    if any(side != asked for side, asked, is_free in zip(declared, input_size, varies, strict=True) if not is_free):
+        raise ModelError(f"input_size is {input_size}, but the height and width of {port} are fixed: leave it out")
+    shape: list[int | str] = list(port.shape)
+    shape[first : first + 2] = input_size
+    return port._replace(shape=tuple(shape))

@@ -13,6 +13,7 @@ from yoloxfast.export.float16 import emulate_half, halve
 from yoloxfast.export.graph import Graph
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -85,10 +86,15 @@ def checked_graph(model: Path, source: Network, conversion: Conversion) -> Graph
     keeps_batch = conversion.batch == exported
     images = np.random.default_rng(0).integers(0, 256, (1 if keeps_batch else exported + 1, *shape), np.uint8)
     alone = [np.stack([image] * exported) for image in images]
-    expected = np.stack([outputs[source.head.output_name][0] for outputs in run_onnx(model, alone)])
+    if source.head.is_finished:
+        raise ModelError(
+            f"{model} cannot be converted to {conversion}: it gives detections, of which there may be none"
+        )
+    found_alone = list(run_onnx(model, alone))
+    expected = {name: np.stack([outputs[name][0] for outputs in found_alone]) for name in source.head.output_names}
 
     def check(graph: Graph, images: NDArray[Any], *, half: bool) -> None:
-        if problem := _problem(graph, source.head.output_name, images, expected, half=half):
+        if problem := _problem(graph, images, expected, half=half):
             raise ModelError(f"{model} cannot be converted to {conversion}: {problem}")
 
     tried = replace(conversion, batch=exported if keeps_batch else None, half=False)
@@ -100,16 +106,20 @@ def checked_graph(model: Path, source: Network, conversion: Conversion) -> Graph
     return converted_graph(model, conversion)
 
 
-def _problem(graph: Graph, output: str, images: NDArray[Any], expected: NDArray[Any], *, half: bool) -> str | None:
-    """Say how the raw output for images differs from what is expected of each; None if it does not."""
+def _problem(graph: Graph, images: NDArray[Any], expected: Mapping[str, NDArray[Any]], *, half: bool) -> str | None:
+    """Say how the outputs for images differ from what is expected of each; None if they do not."""
     network = graph.serialized()
     try:
         (outputs,) = run_onnx(network, [images])
     except (EngineError, ModelError) as error:
         return str(error)
-    found = outputs[output]
-    if found.shape != (len(images), *expected.shape[1:]):
-        return f"{len(images)} images give {found.shape}; export it with a dynamic batch"
+    problems = (_difference(outputs[name], of_output, len(images), half=half) for name, of_output in expected.items())
+    return next((problem for problem in problems if problem is not None), None)
+
+
+def _difference(found: NDArray[Any], expected: NDArray[Any], images: int, *, half: bool) -> str | None:
+    if found.shape != (images, *expected.shape[1:]):
+        return f"{images} images give {found.shape}; export it with a dynamic batch"
     found = found[: len(expected)]
     if not np.isfinite(found).all():
         return f"values leave the range of {'float16; use fp32' if half else 'the dtype'}"

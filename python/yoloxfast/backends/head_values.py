@@ -1,0 +1,158 @@
+"""What the numbers of a head say: whether boxes are decoded, and whether scores have gone through a sigmoid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from yoloxfast._core import BOX_COLUMNS, SCORE_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from yoloxfast.backends.head import Hints
+
+__all__ = ["Cells", "Columns", "Meaning", "cells_of", "columns_of", "meaning_of", "read_boxes"]
+
+_LARGEST_LOG_SIZE = 20.0
+"""exp(20) strides are more pixels than any image has."""
+
+_LARGEST_LOGIT = 50.0
+"""The sigmoid of it is 1 in any precision."""
+
+_NEAR = 4.0
+"""Strides that the centre of a decoded box lies from its cell at most, on an image without anything to be seen."""
+
+_MOST = 0.9
+"""Share of the anchors that tells."""
+
+
+class Cells(NamedTuple):
+    """The cells of all anchors.
+
+    Attributes
+    ----------
+    centres : ndarray, (anchors, 2)
+        x and y in network pixels.
+    strides : ndarray, (anchors, 1)
+    """
+
+    centres: NDArray[np.float64]
+    strides: NDArray[np.float64]
+
+
+def cells_of(input_size: tuple[int, int], strides: Sequence[int]) -> Cells:
+    """Return the cells of levels, in the order of their strides."""
+    height, width = input_size
+    centres, of_anchors = [], []
+    for stride in strides:
+        x, y = np.meshgrid(np.arange(-(-width // stride)), np.arange(-(-height // stride)))
+        centres.append((np.stack((x, y), axis=2).reshape(-1, 2) + 0.5) * stride)
+        of_anchors.append(np.full((x.size, 1), float(stride)))
+    return Cells(np.concatenate(centres), np.concatenate(of_anchors))
+
+
+class Meaning(NamedTuple):
+    """What the columns of rows mean.
+
+    Attributes
+    ----------
+    decoded, logits : bool
+    problem : str
+        Why they are not those of a YOLOX head; empty if they are.
+    """
+
+    decoded: bool
+    logits: bool
+    problem: str
+
+
+class Columns(NamedTuple):
+    """How many columns there are, of which kind."""
+
+    num_classes: int
+    extra: int
+    problem: str
+
+
+def columns_of(columns: int, hints: Hints) -> Columns:
+    """Tell the columns of classes from others behind them."""
+    after_objectness = columns - BOX_COLUMNS
+    if hints.num_classes is None:
+        problem = ""
+        if hints.num_names is not None and hints.num_names < after_objectness:
+            problem = (
+                f"it has {after_objectness} columns behind the objectness, but {hints.num_names} names of classes: pass"
+                f" num_classes={hints.num_names} if the others are something else, else num_classes={after_objectness}"
+            )
+        return Columns(after_objectness, 0, problem)
+    extra = after_objectness - hints.num_classes
+    problem = f"num_classes is {hints.num_classes}, but the network has {after_objectness} columns for classes"
+    return Columns(hints.num_classes, max(extra, 0), problem if extra < 0 else "")
+
+
+def meaning_of(rows: NDArray[Any], cells: Cells, columns: Columns, hints: Hints) -> Meaning:
+    """Read what rows mean, (batch, anchors, 5 + classes + others), on an image without anything to be seen."""
+    scores = rows[..., 4 : BOX_COLUMNS + columns.num_classes]
+    logits, score_problem = _read_scores(scores)
+    decoded, box_problem = read_boxes(rows[..., :4], cells)
+    if hints.decoded is not None and hints.decoded != decoded and not box_problem:
+        box_problem = f"decoded is {hints.decoded}, but its boxes are {'' if decoded else 'not '}decoded"
+    return Meaning(decoded, logits, columns.problem or score_problem or box_problem)
+
+
+def _read_scores(scores: NDArray[Any]) -> tuple[bool, str]:
+    """Tell whether scores are logits, and what is wrong with them if they are neither."""
+    finite = np.isfinite(scores)
+    of_columns = np.where(finite, scores, np.nan).reshape(-1, scores.shape[-1]).astype(np.float64)
+    of_columns = of_columns[:, np.isfinite(of_columns).any(axis=0)]
+    if of_columns.size == 0:
+        return False, ""
+    least, most = np.nanmin(of_columns, axis=0), np.nanmax(of_columns, axis=0)
+    fits = (least >= 1 - SCORE_LIMIT) & (most <= SCORE_LIMIT)
+    if fits.all():
+        return False, ""
+    if (np.nanmedian(of_columns, axis=0) < 0).all() and max(most.max(), -least.min()) <= _LARGEST_LOGIT:
+        return True, ""
+    problem = (
+        f"not the scores of a YOLOX head: found {least.min():.4g} to {most.max():.4g}, expected 0 to 1, or logits of"
+        " objectness and all classes"
+    )
+    first = int(np.argmin(fits))
+    if first > 1:  # objectness and some classes are scores
+        problem += f"; if its first {first - 1} columns of classes are all that there are, pass num_classes={first - 1}"
+    return False, problem
+
+
+def read_boxes(boxes: NDArray[Any], cells: Cells) -> tuple[bool, str]:
+    """Tell whether boxes are decoded, and what is wrong with them if they are neither."""
+    boxes = boxes.reshape(-1, *boxes.shape[-2:]).astype(np.float64)
+    finite = np.asarray(np.isfinite(boxes).all(axis=-1))
+    if not finite.any():
+        return False, ""
+    sizes = boxes[finite][:, 2:]
+    with np.errstate(invalid="ignore"):
+        has_size = bool((sizes >= 0).all())
+        centres = boxes[..., :2]
+        if has_size and _lie_in(centres, cells, finite):
+            return True, ""
+        if has_size and _lie_in((centres + boxes[..., 2:]) / 2, cells, finite):
+            return False, "its boxes are corners, expected centres and sizes: export it as YOLOX does"
+        extent = (cells.centres + cells.strides / 2).max(axis=0)
+        if has_size and _lie_in(centres * extent, cells, finite):
+            return False, "its boxes are fractions of the input, expected pixels: export it as YOLOX does"
+    largest = sizes.max()
+    if largest > _LARGEST_LOG_SIZE:
+        return False, (
+            f"not the boxes of a YOLOX head: found widths and heights up to {largest:.4g}, which are no logarithms, and"
+            f" centres that do not lie in the cells of strides {', '.join(f'{s:g}' for s in np.unique(cells.strides))}"
+        )
+    return False, ""
+
+
+def _lie_in(centres: NDArray[Any], cells: Cells, counted: NDArray[np.bool_]) -> bool:
+    is_near = (np.abs(centres - cells.centres) <= _NEAR * cells.strides).all(axis=-1)
+    return bool(is_near[counted].mean() > _MOST)
