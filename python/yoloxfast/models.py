@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from yoloxfast.errors import ModelError
 from yoloxfast.limits import MODEL_BYTES
+from yoloxfast.lookalikes import check_beginning
 from yoloxfast.reading import check_file, digest_file, read_file
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     FileNotFoundError
         Neither a file nor the name of a model.
     ModelError
-        A folder, a pipe or another special file; one that is larger than `yoloxfast.limits` allow; or the file of an
-        official model is not the official one.
+        A folder, a pipe or another special file; a Git LFS pointer, a web page or an archive; one that is larger than
+        `yoloxfast.limits` allow; or the file of an official model is not the official one.
     """
     path = checked_path(model)
     if model == DEMO_NAME:
@@ -97,6 +98,7 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     try:
         with _refusing(path):
             check_file(path, MODEL_BYTES)
+            check_beginning(path)
     except FileNotFoundError:
         hint = _hint(model) if isinstance(model, str) else ""
         raise FileNotFoundError("; ".join(filter(None, (f"no model file {path}", hint)))) from None

@@ -17,7 +17,7 @@ import numpy as np
 from yoloxfast._core import LOG_SIZE_LIMIT, SCORE_LIMIT
 from yoloxfast.classes import resolve_classes
 from yoloxfast.detections import Detections
-from yoloxfast.errors import ModelError
+from yoloxfast.errors import EngineError, ModelError
 from yoloxfast.names import class_names, read_names
 from yoloxfast.opencv import cv2
 
@@ -226,6 +226,8 @@ def postprocess(
     names = class_names(None, rows.shape[1] - 5) if names is None else tuple(names)
     threshold = np.float32(score_threshold)
 
+    if len(rows) > 0 and not np.isfinite(rows).all(axis=1).any():
+        raise EngineError("each anchor has a number that is not finite")
     if layout in ("labelled", "finished"):
         boxes, scores, class_ids = rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)
         found = rules.passes(scores, threshold) & ((scores > 0) | (layout != "finished"))

@@ -126,6 +126,17 @@ def test_a_network_like_yolov8_must_be_called_a_yolox() -> None:
     assert find_head({"out": output}, (64, 96), 1, Hints(num_classes=3)).layout == "channels-first"
 
 
+def test_coarse_steps_of_int8_outputs_are_warned_of() -> None:
+    output = decoded()
+    output[..., 4:] = np.random.default_rng(0).random(output[..., 4:].shape)
+    find_head({"out": output}, (64, 96), 1)
+    with pytest.warns(UserWarning, match=r"scores come in steps of 0.5, .* quantize all but the last layers"):
+        find_head({"out": (output * 2).round() / 2}, (64, 96), 1)
+    fine = raw()
+    fine[..., 4:] = (output[..., 4:] * 255).round() / 255
+    find_head({"out": fine}, (64, 96), 1)
+
+
 def test_nothing_but_numbers_that_are_not_finite_is_an_engine_error() -> None:
     with pytest.raises(EngineError, match="no finite number"):
         find_head({"out": raw() * np.nan}, (64, 96), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from yoloxfast._core import MAX_CLASSES
 from yoloxfast.backends import finished_heads, map_heads, row_heads
 from yoloxfast.backends.head import Hints, Probe
+from yoloxfast.backends.head_values import coarse_step
 from yoloxfast.errors import EngineError, ModelError
 
 if TYPE_CHECKING:
@@ -75,6 +77,12 @@ def _checked(head: Head, probe: Probe) -> Head:
         raise EngineError(
             "the network gives no finite number: computed in a precision that it overflows in? Try another runtime or"
             " precision='fp32'"
+        )
+    if not head.logits and (step := coarse_step(np.concatenate([array.reshape(-1) for array in arrays]))):
+        warnings.warn(
+            f"scores come in steps of {step:.2g}, as in INT8, with one scale for boxes and scores: quantize"
+            " all but the last layers of the head",
+            stacklevel=5,
         )
     return head
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from yoloxfast.backends.head import Hints
 
-__all__ = ["Cells", "Columns", "Meaning", "cells_of", "columns_of", "meaning_of", "read_boxes"]
+__all__ = ["Cells", "Columns", "Meaning", "cells_of", "coarse_step", "columns_of", "meaning_of", "read_boxes"]
 
 _LARGEST_LOG_SIZE = 20.0
 """exp(20) strides are more pixels than any image has."""
@@ -25,6 +25,13 @@ _LARGEST_LOGIT = 50.0
 
 _NEAR = 4.0
 """Strides that the centre of a decoded box lies from its cell at most, on an image without anything to be seen."""
+
+_INT8_LEVELS, _LEAST_LEVELS = 256, 16
+_FINE_STEP = 1 / 128
+"""INT8 outputs that hold nothing but scores have steps of 1 / 255."""
+
+_EVEN = 1e-3
+"""Of a step, what rounding may add to a multiple of it."""
 
 _MOST = 0.9
 """Share of the anchors that tells."""
@@ -153,6 +160,16 @@ def read_boxes(boxes: NDArray[Any], cells: Cells) -> tuple[bool, str]:
     return False, ""
 
 
+def coarse_step(values: NDArray[Any]) -> float | None:
+    """Return the step between values if they are as few as INT8 has, evenly spaced, and far apart for scores."""
+    found = np.unique(values[np.isfinite(values)].astype(np.float64))
+    if not _LEAST_LEVELS <= found.size <= _INT8_LEVELS < values.size:
+        return None
+    step = float(np.diff(found).min())
+    is_even = np.abs(found / step - np.round(found / step)).max() < _EVEN
+    return step if is_even and step > _FINE_STEP else None
+
+
 def _lie_in(centres: NDArray[Any], cells: Cells, counted: NDArray[np.bool_]) -> bool:
-    is_near = (np.abs(centres - cells.centres) <= _NEAR * cells.strides).all(axis=-1)
-    return bool(is_near[counted].mean() > _MOST)
+    is_near = np.all(np.abs(centres - cells.centres) <= _NEAR * cells.strides, axis=-1, keepdims=True)[..., 0]
+    return bool(np.mean(is_near, where=counted) > _MOST)

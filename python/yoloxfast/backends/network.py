@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import warnings
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
@@ -16,14 +15,14 @@ from yoloxfast._core import PADDING
 from yoloxfast.backends.find_head import find_head
 from yoloxfast.backends.first_run import first_run, is_endless
 from yoloxfast.backends.head import Hints
+from yoloxfast.backends.loan import Loan
 from yoloxfast.backends.tensors import Tensor, image_input
-from yoloxfast.errors import EngineError, ModelError, forget_frames, forgetting_frames
+from yoloxfast.errors import EngineError, ModelError, forgetting_frames
 from yoloxfast.names import count_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from types import TracebackType
 
     from yoloxfast.backends.backend import Backend, Context
 
@@ -274,31 +273,6 @@ class Network:
             self.close()
         except Exception:  # noqa: BLE001, S110  # also while the interpreter ends, without any name of this module
             pass
-
-
-class Loan:
-    """A context, borrowed for a `with` block. An error that leaves the block keeps none of its buffers alive."""
-
-    __slots__ = ("_context", "_images", "_network", "_since")
-
-    def __init__(self, network: Network, images: int) -> None:
-        self._network, self._images = network, images
-
-    def __enter__(self) -> Context:
-        self._since = sys.exc_info()[1]
-        self._context = self._network.acquire(self._images)
-        return self._context
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is not None:
-            forget_frames(error, since=self._since)
-        try:
-            self._context.settle()
-        finally:
-            self._network.release(self._context)
-            del self._context, self._since
 
 
 _open_networks: WeakSet[Network] = WeakSet()

@@ -19,6 +19,7 @@ from yoloxfast.backends.tensors import Batches, Port
 from yoloxfast.backends.workers import Workers
 from yoloxfast.cores import SPARE_RUNS, count_cores
 from yoloxfast.errors import EngineError, ModelError, missing
+from yoloxfast.lookalikes import words_for_plugin
 
 try:
     import onnxruntime as ort
@@ -260,7 +261,8 @@ def _open_session(model: Path | bytes, threads: int | None, providers: Sequence[
             _open_session(model, threads, _ON_CPU)  # raises if the model is to blame
             names = " and ".join(name for name, _ in providers)
             raise EngineError(f"ONNX Runtime cannot load {name} for {names}: {error}") from error
-        raise ModelError(f"{name} is not a model that ONNX Runtime can load: {error}") from error
+        words = words_for_plugin(name, str(error)) or f"{name} is not a model that ONNX Runtime can load: {error}"
+        raise ModelError(words) from error
     if unloaded := [name for name, _ in providers if name not in session.get_providers()]:
         raise EngineError(
             f"ONNX Runtime could not load {' and '.join(unloaded)}, and would run on"

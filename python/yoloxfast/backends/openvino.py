@@ -14,6 +14,7 @@ from yoloxfast.backends.forks import keep_in_forks
 from yoloxfast.backends.tensors import Batches, Port
 from yoloxfast.cores import SPARE_RUNS, count_cores
 from yoloxfast.errors import EngineError, ModelError, missing
+from yoloxfast.lookalikes import words_for_plugin
 from yoloxfast.models import find_model
 
 try:
@@ -83,7 +84,10 @@ class OpenVinoBackend(Backend):
         try:
             model = _core.read_model(path)
         except RuntimeError as error:
-            raise ModelError(f"{path} is not a model that OpenVINO can load: {_words(error)}") from error
+            words = (
+                words_for_plugin(path, str(error)) or f"{path} is not a model that OpenVINO can load: {_words(error)}"
+            )
+            raise ModelError(words) from error
         self.metadata = _metadata_of(model)
         self.inputs = [_port_of(port) for port in model.inputs]
         self.batches = Batches.of(self.inputs)

@@ -82,6 +82,12 @@ pub enum Error {
         score: f32,
     },
 
+    /// A run that gave no row of finite numbers.
+    #[error(
+        "each anchor has a number that is not finite: the network overflows in its precision, so try another runtime or precision=\"fp32\""
+    )]
+    NeverFinite,
+
     /// A box that no network puts out unless it has decoded it.
     #[error(
         "a box has {0} as the logarithm of a width or height, which is more than any image has: the boxes are decoded already, so say decoded=True, or export without --decode_in_inference"

@@ -147,6 +147,9 @@ impl PostProcessor {
         };
         find_candidates(self.level, raw, self.grid.anchors(), filter, candidates)?;
         let Candidates { boxes, scores, class_ids, .. } = candidates;
+        if boxes.is_empty() && raw.is_never_finite(self.num_classes) {
+            return Err(Error::NeverFinite);
+        }
         if u32::try_from(boxes.len()).is_err() {
             return Err(Error::TooManyBoxes(boxes.len()));
         }

@@ -54,6 +54,27 @@ impl<'a, T> RawOutput<'a, T> {
     }
 }
 
+impl<T: Element> RawOutput<'_, T> {
+    /// Whether there are anchors, and each has a number that is infinite or NaN.
+    pub(crate) fn is_never_finite(&self, num_classes: usize) -> bool {
+        let columns = BOX_COLUMNS + num_classes;
+        let has_finite_row = |rows: &Rows<'_, T>, columns: usize| {
+            let mut rows = rows.values.chunks_exact(rows.columns.max(1));
+            rows.any(|row| all_finite(row[..columns].iter().copied()))
+        };
+        let has_finite = |part: &Part<'_, T>| match part {
+            Part::Rows(rows) => has_finite_row(rows, columns),
+            Part::Planes(planes) => {
+                (0..planes.anchors()).any(|anchor| all_finite(planes.numbers_of(anchor).take(columns)))
+            }
+        };
+        match self {
+            Self::Labelled(rows) => rows.anchors > 0 && !has_finite_row(rows, LABELLED_COLUMNS),
+            _ => !self.parts().iter().any(has_finite),
+        }
+    }
+}
+
 impl<T: Element> Part<'_, T> {
     /// Number of anchors.
     #[must_use]
@@ -164,10 +185,21 @@ impl<'a, T: Element> Planes<'a, T> {
         self.class_scores
     }
 
+    /// All numbers of one anchor, as they would lie in a row.
+    fn numbers_of(&self, anchor: usize) -> impl Iterator<Item = T> {
+        let of_box = self.boxes.iter().skip(anchor).step_by(self.anchors());
+        let of_classes = self.class_scores.iter().skip(anchor).step_by(self.anchors());
+        of_box.chain(self.objectness.get(anchor)).chain(of_classes).copied()
+    }
+
     #[inline(always)]
     pub(crate) fn box_of(&self, anchor: usize) -> [T; 4] {
         [0, 1, 2, 3].map(|plane| self.boxes[plane * self.anchors() + anchor])
     }
+}
+
+fn all_finite<T: Element>(mut numbers: impl Iterator<Item = T>) -> bool {
+    numbers.all(|number| number.to_f32().is_finite())
 }
 
 fn check_length<T>(values: &[T], anchors: usize, columns: usize) -> Result<(), Error> {

@@ -233,6 +233,24 @@ fn labels_that_are_no_class_are_errors() {
 }
 
 #[test]
+fn a_run_without_a_finite_row_is_an_error() {
+    let options = Options::new(1).unwrap();
+    for column in 0..6 {
+        let mut raw = [0.5; ANCHORS * 6];
+        raw.iter_mut().skip(column).step_by(6).for_each(|value| *value = f32::NAN);
+        for logits in [false, true] {
+            let form = Form { logits, ..Form::default() };
+            let post = post(1).form(form);
+            assert_eq!(post.run(Rows::new(&raw, ANCHORS, 6).unwrap(), 1.0, &options), Err(Error::NeverFinite));
+            let planes = transposed(&raw, 6);
+            assert_eq!(post.run(Planes::new(&planes, 6, ANCHORS).unwrap(), 1.0, &options), Err(Error::NeverFinite));
+        }
+        raw[6 * (ANCHORS - 1) + column] = 0.0;
+        assert!(post(1).run(Rows::new(&raw, ANCHORS, 6).unwrap(), 1.0, &options).is_ok());
+    }
+}
+
+#[test]
 fn boxes_that_are_decoded_already_are_an_error() {
     let mut raw = [0.0; ANCHORS * 6];
     raw[3..6].copy_from_slice(&[40.0, 1.0, 1.0]);

@@ -45,7 +45,7 @@ fuzz_target!(|input: Input<'_>| {
     }
     let class_ids = (num_classes > 0).then_some(class_ids.as_slice());
     let iou_threshold = threshold(input.iou_threshold);
-    let expected = naive_nms(&boxes, &scores, class_ids, iou_threshold);
+    let expected = naive_nms(&boxes, &scores, class_ids, iou_threshold, 0.0);
     for level in Level::available() {
         assert_eq!(nms(level, &boxes, &scores, class_ids, iou_threshold).unwrap(), expected, "{level:?}");
     }

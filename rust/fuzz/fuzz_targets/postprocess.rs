@@ -1,4 +1,4 @@
-//! Decoding, filter and suppression at each level against their naive twin, in both dtypes.
+//! Decoding, filter and suppression at each level against their naive twin, in both dtypes, of rows and of planes.
 
 #![no_main]
 
@@ -11,9 +11,9 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use half::vec::HalfFloatVecExt;
 use libfuzzer_sys::fuzz_target;
-use naive::{Wishes, naive_run};
+use naive::{Wishes, fit, naive_run};
 use number::{numbers, threshold};
-use yoloxfast_core::{BOX_COLUMNS, Element, Grid, Level, PostProcessor, Rows, SCORE_LIMIT};
+use yoloxfast_core::{BOX_COLUMNS, Element, Grid, Level, Planes, PostProcessor, Rows, SCORE_LIMIT, Semantics};
 
 /// Most cells along a side of the finest level. Up to about 170 anchors: the filter takes 64 at once, decoding 32.
 const MAX_CELLS: u8 = 11;
@@ -33,6 +33,7 @@ struct Input<'a> {
     /// Whether scores may be those of a network without a sigmoid.
     has_any_scores: bool,
     scale: u8,
+    semantics: u8,
     thresholds: [u8; 2],
     class_agnostic: bool,
     class_ids: Option<u32>,
@@ -61,6 +62,7 @@ fuzz_target!(|input: Input<'_>| {
         }
     }
     let wishes = Wishes {
+        semantics: Semantics::ALL[usize::from(input.semantics) % Semantics::ALL.len()],
         score_threshold: threshold(input.thresholds[0]),
         iou_threshold: threshold(input.thresholds[1]),
         class_agnostic: input.class_agnostic,
@@ -77,11 +79,16 @@ fuzz_target!(|input: Input<'_>| {
 });
 
 fn compare<T: Element>(grid: &Grid, num_classes: usize, raw: &[T], wide: &[f32], scale: f32, wishes: &Wishes) {
-    let raw = Rows::new(raw, grid.anchors().len(), BOX_COLUMNS + num_classes).unwrap();
+    let (anchors, columns) = (grid.anchors().len(), BOX_COLUMNS + num_classes);
+    let planes: Vec<T> = (0..columns).flat_map(|column| raw.iter().skip(column).step_by(columns).copied()).collect();
+    let planes = Planes::new(&planes, columns, anchors).unwrap();
+    let raw = Rows::new(raw, anchors, columns).unwrap();
     let options = wishes.options(num_classes);
     let mut found = Level::available().map(|level| {
         let post = PostProcessor::new(grid.clone(), num_classes, level).unwrap();
-        (post.decode(raw).unwrap(), post.run(raw, scale, &options))
+        let found = post.run(raw, fit(scale), &options);
+        assert_eq!(post.run(planes, fit(scale), &options), found);
+        (post.decode(raw).unwrap(), found)
     });
     let (decoded, first) = found.next().unwrap();
     for (other_decoded, other) in found {

@@ -6,6 +6,7 @@ use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use yoloxfast_core::Error;
 
+pyo3::import_exception!(yoloxfast.errors, EngineError);
 pyo3::import_exception!(yoloxfast.errors, ModelError);
 
 /// Calls the core while other threads run Python.
@@ -27,6 +28,7 @@ pub(crate) fn to_py(error: Error) -> PyErr {
     let message = error.to_string();
     match error {
         Error::Memory { .. } => PyMemoryError::new_err(message),
+        Error::NeverFinite => EngineError::new_err(message),
         Error::ScoreAboveLimit { .. } | Error::Decoded(_) | Error::Label { .. } => ModelError::new_err(message),
         _ => PyValueError::new_err(message),
     }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "tests")]
 
-use yoloxfast_core::{BOX_COLUMNS, Detections, Error, Fit, Options, SCORE_LIMIT, Semantics, Size};
+use yoloxfast_core::{BOX_COLUMNS, Detections, Error, Fit, LOG_SIZE_LIMIT, Options, SCORE_LIMIT, Semantics, Size};
 
 pub(crate) type Box4 = [f32; 4];
 
@@ -98,6 +98,7 @@ pub(crate) fn naive_run(
     let counts_pixels = matches!(wishes.semantics, Semantics::OnnxDemo | Semantics::OnnxDemoAware);
     let to_image = |corners: Box4| corners.map(|value| value / scale);
     let (mut boxes, mut in_image, mut scores, mut class_ids) = (vec![], vec![], vec![], vec![]);
+    let mut log_size = 0.0_f32;
     for (anchor, (row, raw_row)) in decoded.chunks(columns).zip(raw.chunks(columns)).enumerate() {
         let (objectness, class_scores) = (row[4], &row[BOX_COLUMNS..]);
         let highest = class_scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -108,17 +109,28 @@ pub(crate) fn naive_run(
         }
         let [cx, cy, w, h] = [row[0], row[1], row[2], row[3]];
         let corners = [cx - w / 2.0, cy - h / 2.0, cx + w / 2.0, cy + h / 2.0];
-        let finite = raw_row.iter().chain(&to_image(corners)).all(|value| value.is_finite());
+        let raw_is_finite = raw_row.iter().all(|value| value.is_finite());
+        let finite = raw_is_finite && to_image(corners).iter().all(|value| value.is_finite());
         for class_id in wishes.classes(objectness, class_scores) {
             let wanted = wishes.class_ids.as_ref().is_none_or(|ids| ids.contains(&class_id));
             let score = objectness * class_scores[class_id];
-            if wanted && finite && is_looked_at && wishes.passes(score) {
+            let counts = wanted && is_looked_at && wishes.passes(score);
+            if counts && raw_is_finite {
+                log_size = log_size.max(raw_row[2]).max(raw_row[3]);
+            }
+            if counts && finite {
                 boxes.push(if counts_pixels { to_image(corners) } else { corners });
                 in_image.push(to_image(corners));
                 scores.push(score);
                 class_ids.push(class_id as i64);
             }
         }
+    }
+    if boxes.is_empty() && raw.chunks(columns).all(|row| row.iter().any(|value| !value.is_finite())) {
+        return Err(Error::NeverFinite);
+    }
+    if log_size > LOG_SIZE_LIMIT {
+        return Err(Error::Decoded(log_size));
     }
     let is_aware = matches!(wishes.semantics, Semantics::Eval | Semantics::OnnxDemoAware) && !wishes.class_agnostic;
     let groups = is_aware.then_some(class_ids.as_slice());
