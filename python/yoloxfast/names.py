@@ -87,8 +87,9 @@ def count_names(names: Names | None, metadata: Mapping[str, str] = _NO_METADATA)
             return len(read_names(names))
         if names is not None:
             return len(names)
-        if text:
-            return len(_parsed(text))
+        named = _parsed(text) if text else ()
+        if len(named) > 1 or isinstance(named, Mapping) or text.startswith("["):  # else it may be any word
+            return len(named)
     return None
 
 

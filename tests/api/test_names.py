@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import toy_network
-from yoloxfast import Detector, PostProcessor, reference
+from yoloxfast import Detector, ModelError, PostProcessor, reference
 from yoloxfast.classes import COCO_NAMES
 from yoloxfast.names import class_names
 
@@ -75,8 +75,6 @@ def test_metadata_hold_names_alone(text: str, names: tuple[str, ...]) -> None:
         "",
         " ",
         "cat",
-        "['cat']",
-        "{'0': 'cat'}",
         "{'1': 'cat', '2': 'dog', '3': 'fish'}",
         "{0: 'cat', '0': 'dog', 1: 'fish'}",
         "{'a': 'cat', 'b': 'dog', 'c': 'fish'}",
@@ -112,8 +110,7 @@ def test_names_in_metadata_that_do_not_fit_are_not_used(tmp_path: Path, text: st
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a, b, c", "the number of names must be 80, one for each class, got 3"),
-        (str(list(COCO_NAMES[:79])), "the number of names must be 80, one for each class, got 79"),
+        (str([*COCO_NAMES, "tree"]), "the number of names must be 80, one for each class, got 81"),
         (
             str(dict(enumerate(COCO_NAMES, 1))),
             "names by class id must have the ids 0 to 79, got [1, 2, 3, 4, 5, 6, ...]",
@@ -126,6 +123,21 @@ def test_cocos_names_are_not_those_of_a_model_that_has_others(tmp_path: Path, te
     ending = "; the classes are called 'class 0' and so on, unless you pass names"
     with pytest.warns(UserWarning, match=re.escape(f"metadata are not used: {reason}{ending}")):
         assert Detector(model).names == NUMBERED
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("['cat']", 1), ("{'0': 'cat'}", 1), ("a, b", 2), (str(list(COCO_NAMES[:79])), 79)]
+)
+def test_more_columns_than_names_must_be_explained(tmp_path: Path, text: str, count: int) -> None:
+    model = toy_network.build(tmp_path / "model.onnx", num_classes=80, metadata={"names": text})
+    message = rf"80 columns behind the objectness, but {count} names .* num_classes={count} if .*, else num_classes=80"
+    with pytest.raises(ModelError, match=message):
+        Detector(model)
+    assert Detector(model, names=COCO_NAMES).names == COCO_NAMES
+    with pytest.warns(UserWarning, match=f"the number of names must be 80, one for each class, got {count}"):
+        assert Detector(model, num_classes=80).names == NUMBERED
+    with Detector(model, num_classes=count) as detector:
+        assert detector.num_classes == count
 
 
 def test_cocos_names_are_those_of_80_classes_of_which_nothing_is_said(tmp_path: Path) -> None:
@@ -242,7 +254,7 @@ def test_names_by_id_may_come_from_json() -> None:
 
 
 def test_a_pickled_detector_keeps_its_names(tmp_path: Path) -> None:
-    model = toy_network.build(tmp_path / "model.onnx", num_classes=80, metadata={"names": "a, b, c"})
+    model = toy_network.build(tmp_path / "model.onnx", num_classes=80, metadata={"names": "[1, 2]" * 80})
     file = tmp_path / "names.txt"
     file.write_text("\n".join(NUMBERED[::-1]))
     detector = Detector(model, names=file)

@@ -71,10 +71,10 @@ def test_an_impossible_score_is_named_with_its_frame(
         calls = itertools.count()
         run = detector._post.run  # noqa: SLF001
 
-        def run_until_the_seventh(*arguments: Any) -> Detections:
+        def run_until_the_seventh(*arguments: Any, **size: Any) -> Detections:
             if next(calls) == 6:
                 raise ModelError("anchor 5 has a score of 2")
-            return run(*arguments)
+            return run(*arguments, **size)
 
         monkeypatch.setattr(detector._post, "run", run_until_the_seventh)  # noqa: SLF001
         stream, found = detector.stream(images), list[Detections]()
@@ -201,10 +201,10 @@ def test_what_was_given_out_before_an_error_is_counted(
     with Detector(toy_network.build(tmp_path / "model.onnx", batch=4)) as detector:
         calls, run = itertools.count(), detector._post.run  # noqa: SLF001
 
-        def fail_at_the_third(*arguments: Any) -> Detections:
+        def fail_at_the_third(*arguments: Any, **size: Any) -> Detections:
             if next(calls) == 2:
                 raise ModelError("anchor 5 has a score of 2")
-            return run(*arguments)
+            return run(*arguments, **size)
 
         monkeypatch.setattr(detector._post, "run", fail_at_the_third)  # noqa: SLF001
         with pytest.raises(ModelError, match="frame 2"):

@@ -32,7 +32,9 @@ class Hints(NamedTuple):
     num_classes : int, optional
     decoded : bool, optional
     num_names : int, optional
-        How many classes the user or the file has named.
+        How many classes are named.
+    user_names : bool
+        Whether it is the user who names them, and not the file.
     """
 
     input_size: tuple[int, int] | None = None
@@ -40,6 +42,7 @@ class Hints(NamedTuple):
     num_classes: int | None = None
     decoded: bool | None = None
     num_names: int | None = None
+    user_names: bool = False
 
     @classmethod
     def of(
@@ -68,7 +71,7 @@ class Hints(NamedTuple):
             raise ValueError(f"num_classes is {num_classes}, expected 1 to {MAX_CLASSES}")
         if decoded not in (None, True, False):
             raise TypeError(f"decoded must be True, False or None, got {decoded!r}")
-        return cls(input_size, strides, num_classes, decoded, count_names(names))
+        return cls(input_size, strides, num_classes, decoded, count_names(names), names is not None)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def columns_of(columns: int, hints: Hints) -> Columns:
     after_objectness = columns - BOX_COLUMNS
     if hints.num_classes is None:
         problem = ""
-        if hints.num_names is not None and hints.num_names < after_objectness:
+        if hints.num_names is not None and not hints.user_names and hints.num_names < after_objectness:
             problem = (
                 f"it has {after_objectness} columns behind the objectness, but {hints.num_names} names of classes: pass"
                 f" num_classes={hints.num_names} if the others are something else, else num_classes={after_objectness}"

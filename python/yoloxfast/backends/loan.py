@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from yoloxfast.errors import forget_frames
 
@@ -11,9 +11,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from yoloxfast.backends.backend import Context
-    from yoloxfast.backends.network import Network
 
 __all__ = ["Loan"]
+
+
+class _Lender(Protocol):
+    def acquire(self, images: int) -> Context: ...
+    def release(self, context: Context) -> None: ...
 
 
 class Loan:
@@ -21,7 +25,7 @@ class Loan:
 
     __slots__ = ("_context", "_images", "_network", "_since")
 
-    def __init__(self, network: Network, images: int) -> None:
+    def __init__(self, network: _Lender, images: int) -> None:
         self._network, self._images = network, images
 
     def __enter__(self) -> Context:

@@ -109,7 +109,7 @@ class Network:
                 letterbox(_GREY)
             first_run(context)
             named = count_names(None, self.backend.metadata)
-            hints = self._hints if self._hints.num_names is not None else self._hints._replace(num_names=named)
+            hints = self._hints if self._hints.user_names else self._hints._replace(num_names=named)
             self.head = find_head(context.outputs, size, batch, hints)
             outputs = {name: context.outputs[name] for name in self.head.output_names}
             self._outputs = [Tensor(name, output.shape, output.dtype) for name, output in outputs.items()]
