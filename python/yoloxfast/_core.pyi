@@ -76,6 +76,8 @@ class Options:
         class_ids: Sequence[int] | None,
         max_detections: int | None,
     ) -> Options: ...
+    @property
+    def score_threshold(self) -> float: ...
 
 @final
 class PostProcessor:

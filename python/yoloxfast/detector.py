@@ -45,16 +45,17 @@ _OF_OUTPUTS = ("input_size", "strides", "num_classes", "decoded")
 class Detector(Inference):
     """A YOLOX model, ready to detect. Any number of threads may share one.
 
-    Input size, strides, number of classes, tensor names and dtypes are read from the model.
+    Input size, strides, number of classes, form of the outputs, tensor names and dtypes are read from the model.
 
     Parameters
     ----------
     model : str or path
-        An `.onnx` file as YOLOX's `export_onnx.py` writes it; a TensorRT engine built from one (`.engine`, `.plan`,
-        `.trt`), which is a program, so load only what you trust; OpenVINO's `.xml`; the name of an official model
-        ("yolox-nano", "-tiny", "-s", "-l", "-x"), which is downloaded once and verified; or "demo", a small network of
-        shapes that comes with the package (see `yoloxfast.demo`). YOLOX's own spelling, "yolox_s", will do where no
-        file has that name; a name with a suffix, "yolox_s.onnx", is always a file.
+        An `.onnx` file, as YOLOX's `export_onnx.py` writes it or in another of the forms that README lists; a TensorRT
+        engine built from one (`.engine`, `.plan`, `.trt`), which is a program, so load only what you trust; OpenVINO's
+        `.xml`; the name of an official model ("yolox-nano", "-tiny", "-s", "-l", "-x"), which is downloaded once and
+        verified; or "demo", a small network of shapes that comes with the package (see `yoloxfast.demo`). YOLOX's own
+        spelling, "yolox_s", will do where no file has that name; a name with a suffix, "yolox_s.onnx", is always a
+        file.
     backend : str, optional
         Name of the runtime: "onnxruntime", "openvino", "tensorrt" or "tensorrt-rtx". By default the one that fits the
         file: for `.onnx` ONNX Runtime, for engines the one that built them. With a TensorRT for an `.onnx` file, the
@@ -78,6 +79,15 @@ class Detector(Inference):
         Names of the classes, in order or by id, or in a text file, one a line: a string is a path, never a name. By
         default what the model's metadata say under "names". Where they say nothing, COCO's if there are 80 classes,
         else "class 0" and so on.
+    input_size : (int, int), optional
+        Height and width in pixels, for a network that takes any: multiples of 32.
+    strides : sequence of int, optional
+        Strides of the levels, in the order of the raw output, if they are not (8, 16, 32), (16, 32), (4, 8, 16, 32) or
+        (8, 16, 32, 64).
+    num_classes : int, optional
+        How many classes there are, where the outputs have other columns behind them, or do not say it.
+    decoded : bool, optional
+        Which outputs to take, where some have decoded boxes and others do not.
     color : {"bgr", "rgb"}, default "bgr"
         Order of the channels in the arrays that `detect` gets; of files and PIL images it is known. The model gets its
         own order: see `input_color`.

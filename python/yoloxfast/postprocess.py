@@ -10,6 +10,7 @@ from yoloxfast.arguments import checked_size
 from yoloxfast.classes import resolve_classes
 from yoloxfast.detections import unchecked
 from yoloxfast.forms import check_semantics
+from yoloxfast.kept_scores import KeptScores
 from yoloxfast.names import class_names
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class PostProcessor:
         self.names = class_names(names, num_classes)
         self.num_classes = len(self.names)
         self.semantics: Semantics = semantics
-        self._is_finished = layout == "finished"
+        self._kept_scores = KeptScores() if layout == "finished" else None
         check_semantics(semantics, layout)
 
     def __eq__(self, other: object) -> bool:
@@ -230,6 +231,8 @@ class PostProcessor:
             The system refuses the memory that this needs.
         """
         xyxy, scores, class_ids = self._core.run(raw, scale, image_size, options)
+        if self._kept_scores is not None:
+            self._kept_scores.compare(raw[:, 4], options.score_threshold)  # type: ignore[call-overload]
         return unchecked(xyxy, scores, class_ids, self.names)
 
     def run_batch(
@@ -266,7 +269,7 @@ class PostProcessor:
         TypeError, ValueError, ModelError
             As for one image; also if there is not one scale per image.
         """
-        if self._is_finished:
+        if self._kept_scores is not None:
             fits = [1.0] * len(raw) if scales is None else list(scales)
             return [self.run(found, scale, options) for found, scale in zip(raw, fits, strict=True)]
         found = self._core.run_batch(raw, scales, image_sizes, options, threads)
@@ -280,13 +283,7 @@ class PostProcessor:
         image_size: tuple[int, int] | None = None,
         **options: Unpack[OptionKeywords],
     ) -> Detections:
-        """Find the detections of one image: `run`, with the keywords of `options`; `scale` is 1.0 by default.
-
-        Raises
-        ------
-        TypeError, ValueError, ModelError
-            As `options` and `run`.
-        """
+        """Find the detections of one image: `run`, with the keywords of `options`, and its errors; no scale is 1.0."""
         return self.run(raw, scale, self.options(**options), image_size=image_size)
 
     def batch(
@@ -298,11 +295,5 @@ class PostProcessor:
         threads: int = 1,
         **options: Unpack[OptionKeywords],
     ) -> list[Detections]:
-        """Find the detections of each image of a batch: `run_batch`, with the keywords of `options`.
-
-        Raises
-        ------
-        TypeError, ValueError, ModelError
-            As `options` and `run_batch`.
-        """
+        """Find the detections of each image of a batch: `run_batch`, with the keywords of `options`, and its errors."""
         return self.run_batch(raw, scales, self.options(**options), image_sizes=image_sizes, threads=threads)

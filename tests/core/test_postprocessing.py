@@ -229,3 +229,18 @@ def test_any_layout_gives_the_same(layout: str) -> None:
     assert len(post(raw)) > 0
     assert post(other) == post(raw)
     np.testing.assert_array_equal(post.decode(other), post.decode(raw))
+
+
+def test_a_threshold_below_that_of_a_network_which_suppresses_is_said_once() -> None:
+    rows = np.zeros((60, 6), np.float32)
+    rows[:, 2:4], rows[:, 4] = 8, np.linspace(0.9, 0.4, 60)
+    rows[50:, 4] = 0
+    post = PostProcessor(SIZE, 2, layout="finished")
+    assert len(post(rows)) == 50
+    with pytest.warns(
+        UserWarning, match="of 100 boxes .* none has a score below 0.48: .* score_threshold=0.25 finds no"
+    ):
+        assert len(post(rows)) == 50
+    assert len(post(rows)) == 50
+    post = PostProcessor(SIZE, 2, layout="finished")
+    assert [len(post(rows, score_threshold=0.5)) for _ in range(3)] == [48, 48, 48]

@@ -49,6 +49,12 @@ impl Options {
         Self { semantics, ..self }
     }
 
+    /// The least objectness times class score.
+    #[must_use]
+    pub fn least_score(&self) -> f32 {
+        self.score_threshold
+    }
+
     /// Sets the least objectness times class score.
     ///
     /// # Errors

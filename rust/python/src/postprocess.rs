@@ -60,6 +60,11 @@ impl Options {
         };
         Ok(Self { core: options().map_err(to_py)? })
     }
+
+    #[getter]
+    fn score_threshold(&self) -> f32 {
+        self.core.least_score()
+    }
 }
 
 /// What a post-processor is made of: height, width, number of classes, strides; layout, and whether boxes are decoded,
