@@ -99,7 +99,7 @@ def test_an_engine_keeps_the_names_of_a_file(
 
 
 def test_an_engine_does_not_get_cocos_names_where_the_model_has_others(tmp_path: Path) -> None:
-    model = toy_network.build(tmp_path / "model.onnx", num_classes=80, metadata={"names": "cat, dog"})
+    model = toy_network.build(tmp_path / "model.onnx", num_classes=80, metadata={"names": "cat, " * 80 + "cat"})
     with pytest.warns(UserWarning, match="metadata are not used: the number of names must be 80") as said:
         engine = build_engine(model, tmp_path / "toy.engine", runtime=RUNTIME)
     assert said[0].filename == __file__

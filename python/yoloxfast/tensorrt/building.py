@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from yoloxfast._core import __version__
-from yoloxfast.backends import open_network
+from yoloxfast.backends import Hints, open_network
 from yoloxfast.errors import ModelError
 from yoloxfast.export import Conversion, checked_graph, digest_of
 from yoloxfast.files import replacing
@@ -77,7 +77,7 @@ class EngineBuilder:
             The file cannot be written, or that of the names not be read; that is found out before the build.
         """
         identity = self.identity(model, recipe)
-        with closing(open_network(model, backend="onnxruntime")) as source:
+        with closing(open_network(model, backend="onnxruntime", hints=Hints.of(names))) as source:
             exported = source.batches.least
             least, best, largest = recipe.batch or (exported,) * 3
             is_dynamic = least != largest
