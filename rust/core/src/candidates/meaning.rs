@@ -1,4 +1,4 @@
-//! What the numbers for objectness and classes mean: probabilities, or logits, whose sigmoid is missing.
+//! What the numbers for objectness and classes mean: scores, or logits, whose sigmoid is missing.
 
 use crate::Element;
 use crate::exponential::sigmoid;
@@ -6,10 +6,10 @@ use crate::exponential::sigmoid;
 use super::SCORE_LIMIT;
 use super::scores::is_finite;
 
-/// A meaning of numbers. They are compared as integers without a sign.
+/// A meaning of numbers. Of each anchor the highest is looked for first, and its score then, if at all.
 pub(super) trait Meaning<T: Element>: Copy {
-    /// An integer, the greater for the greater number.
-    type Key: Copy + Ord;
+    /// What numbers are compared by.
+    type Key: Copy + PartialOrd;
 
     /// No key is less.
     const LEAST: Self::Key;
@@ -32,6 +32,12 @@ pub(super) trait Meaning<T: Element>: Copy {
 
     /// The key that an objectness must reach so that the product with a class score may reach a score.
     fn gate(least_score: f32) -> Self::Key;
+}
+
+/// The higher of two keys.
+#[inline(always)]
+pub(super) fn higher<K: PartialOrd>(key: K, other: K) -> K {
+    if other > key { other } else { key }
 }
 
 /// Numbers are scores.
@@ -81,24 +87,24 @@ impl<T: Element> Meaning<T> for Probability {
 pub(super) struct Logit;
 
 impl<T: Element> Meaning<T> for Logit {
-    type Key = u32;
+    type Key = f32;
 
-    const LEAST: u32 = 0;
+    const LEAST: f32 = f32::NEG_INFINITY;
     const KEYS_SAY_ALL: bool = false;
 
     #[inline(always)]
-    fn key(value: T) -> u32 {
-        key_of(value.to_f32())
+    fn key(value: T) -> f32 {
+        value.to_f32()
     }
 
     #[inline(always)]
-    fn is_ordinary(key: u32) -> bool {
-        is_finite(logit_of(key))
+    fn is_ordinary(key: f32) -> bool {
+        is_finite(key)
     }
 
     #[inline(always)]
-    fn score_of(key: u32) -> f32 {
-        sigmoid(logit_of(key))
+    fn score_of(key: f32) -> f32 {
+        sigmoid(key)
     }
 
     #[inline(always)]
@@ -107,46 +113,25 @@ impl<T: Element> Meaning<T> for Logit {
     }
 
     #[inline(always)]
-    fn is_as_high(value: T, highest: u32) -> bool {
+    fn is_as_high(value: T, highest: f32) -> bool {
         /// From here on sigmoids may be equal although logits differ by more than 1.
         const SATURATED: f32 = 15.0;
-        let (logit, highest) = (value.to_f32(), logit_of(highest));
+        let logit = value.to_f32();
         (logit > highest - 1.0 || logit > SATURATED) && sigmoid(logit) >= sigmoid(highest)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "there is room for rounding")]
-    fn gate(least_score: f32) -> u32 {
+    fn gate(least_score: f32) -> f32 {
         /// More than rounding of a score to `f32` may add to it.
         const ROUNDING: f64 = 1e-6;
         let least = f64::from(least_score) * (1.0 - ROUNDING);
-        key_of((least / (1.0 - least)).ln() as f32 - ROUNDING as f32)
+        (least / (1.0 - least)).ln() as f32 - ROUNDING as f32
     }
-}
-
-const SIGN: u32 = 1 << 31;
-
-/// An integer without a sign that has the order of numbers; NaN comes first or last.
-#[inline(always)]
-fn key_of(logit: f32) -> u32 {
-    let bits = logit.to_bits();
-    if bits & SIGN == 0 { bits | SIGN } else { !bits }
-}
-
-#[inline(always)]
-fn logit_of(key: u32) -> f32 {
-    f32::from_bits(if key & SIGN == 0 { !key } else { key & !SIGN })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keys_have_the_order_of_logits() {
-        let logits = [f32::NEG_INFINITY, -3e38, -1.0, -1e-45, -0.0, 0.0, 1e-45, 0.5, 3e38, f32::INFINITY];
-        assert!(logits.windows(2).all(|pair| key_of(pair[0]) < key_of(pair[1])));
-        assert!(logits.iter().all(|logit| logit_of(key_of(*logit)).to_bits() == logit.to_bits()));
-    }
 
     #[test]
     fn no_logit_that_reaches_a_score_is_held_back() {
@@ -155,9 +140,9 @@ mod tests {
             for bits in (0..=u32::MAX).step_by(40_009) {
                 let logit = f32::from_bits(bits);
                 let reaches = sigmoid(logit) >= score && is_finite(logit);
-                assert!(!reaches || key_of(logit) >= gate, "{logit} of {score}");
+                assert!(!reaches || logit >= gate, "{logit} of {score}");
             }
-            let mut logit = logit_of(gate).next_down();
+            let mut logit = gate.next_down();
             for _ in 0..1000 {
                 assert!(sigmoid(logit) < score || score == 0.0, "{logit} of {score}");
                 logit = logit.next_down();
@@ -171,7 +156,7 @@ mod tests {
             for below in (0..4000_u16).map(|step| f32::from(step) * 1e-3) {
                 for logit in [highest - below, highest - below * 1e-6, highest - below * 20.0] {
                     let expected = sigmoid(logit) >= sigmoid(highest);
-                    assert_eq!(Logit::is_as_high(logit, key_of(highest)), expected, "{logit} and {highest}");
+                    assert_eq!(Logit::is_as_high(logit, highest), expected, "{logit} and {highest}");
                 }
             }
         }

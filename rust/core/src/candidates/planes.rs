@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::consider::{Considered, consider, may_count};
-use super::meaning::Meaning;
+use super::meaning::{Meaning, higher};
 use super::numbers::{Numbers, OfPlanes};
 use super::scores::LANES;
 use super::{Candidates, Search};
@@ -53,12 +53,12 @@ fn find_singly<T: Element, M: Meaning<T>>(
     let num_classes = search.filter.num_classes;
     let gate = M::gate(search.filter.least_score);
     anchors.try_for_each(|anchor| {
-        if M::key(planes.objectness()[anchor]) < gate {
-            return Ok(());
+        if M::key(planes.objectness()[anchor]) >= gate {
+            let scores = OfPlanes { planes, num_classes, anchor }.class_scores();
+            let highest = scores.fold(M::LEAST, |highest, score| higher(highest, M::key(score)));
+            consider_one::<T, M>(planes, anchor, highest, None, search, candidates)?;
         }
-        let scores = OfPlanes { planes, num_classes, anchor }.class_scores();
-        let highest = scores.fold(M::LEAST, |highest, score| highest.max(M::key(score)));
-        consider_one::<T, M>(planes, anchor, highest, None, search, candidates)
+        Ok(())
     })
 }
 
@@ -97,7 +97,7 @@ fn best_of<T: Element, M: Meaning<T>>(
         for lane in 0..LANES {
             let key = M::key(scores[lane]);
             class_ids[lane] = if key > highest[lane] { class_id as u32 } else { class_ids[lane] };
-            highest[lane] = highest[lane].max(key);
+            highest[lane] = higher(highest[lane], key);
         }
     }
     (highest, class_ids)

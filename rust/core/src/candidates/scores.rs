@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use super::meaning::Meaning;
+use super::meaning::{Meaning, higher};
 use crate::Element;
 
 /// Class scores compared at once.
@@ -23,11 +23,11 @@ pub(super) fn greatest<T: Element, M: Meaning<T>>(scores: &[T]) -> M::Key {
     for chunk in chunks {
         one_by_one();
         for lane in 0..LANES {
-            lanes[lane] = lanes[lane].max(M::key(chunk[lane]));
+            lanes[lane] = higher(lanes[lane], M::key(chunk[lane]));
         }
     }
-    let greatest = lanes.into_iter().fold(M::LEAST, M::Key::max);
-    rest.iter().fold(greatest, |greatest, score| greatest.max(M::key(*score)))
+    let greatest = lanes.into_iter().fold(M::LEAST, higher);
+    rest.iter().fold(greatest, |greatest, score| higher(greatest, M::key(*score)))
 }
 
 /// The first class with this key, which one of them has.
