@@ -177,4 +177,4 @@ def agreeing_scores(found: Detections, mirrored: Detections, *, width: int) -> l
     back = np.stack((width - right, top, width - left, bottom), axis=1)
     same_class = mirrored.class_ids[:, None] == found.class_ids
     pairs = match(iou_matrix(back, found.xyxy) * same_class)
-    return [float(min(mirrored.scores[other], found.scores[box])) for other, box in pairs.items()]
+    return [float(min(mirrored.scores[other], found.scores[own])) for other, own in pairs.items()]

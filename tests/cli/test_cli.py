@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-COMMANDS = ("demo", "detect", "build", "info", "download")
+COMMANDS = ("demo", "detect", "info", "doctor", "build", "download")
 
 
 def vast_png() -> bytes:

@@ -42,7 +42,8 @@ examples:
 What differs by less than 10 % cannot be told apart. Not tried are semantics and
 thresholds: these depend on the program whose detections you want."""
 
-_MAX_PHOTOS = 50
+MAX_PHOTOS = 50
+"""Of more, every second or third and so on is tried."""
 _MIN_PHOTOS, _ENOUGH_PHOTOS = 3, 6
 _MIN_BOXES = 5
 
@@ -78,14 +79,14 @@ def run(options: argparse.Namespace) -> int:
     with Detector(options.model, **model_options(options)) as detector:
         say_facts(facts_of(detector))
         test = FeedingTest(detector.network, detector.names)
-        _try_photos(sources[:: ceil(len(sources) / _MAX_PHOTOS)], test, sheet)
+        _try_photos(sources[:: ceil(len(sources) / MAX_PHOTOS)], test, sheet)
     if test.num_photos == 0:
         raise ValueError("none of the photos can be read")
     ranking = test.ranking()
     problems = [trial.problem for trial in ranking if trial.problem is not None and trial.agreeing == 0]
     if len(problems) == len(ranking):
         raise problems[0]
-    say("", *_table(ranking, test.num_photos), "", *_verdict(test))
+    say("", *_table(ranking, test.num_photos, len(sources)), "", *_verdict(test))
     say("", *(f"    detector = {_code(options, trial)}" for trial in test.contenders()))
     if options.output is not None:
         rows = [test.trials.index(trial) for trial in ranking]
@@ -104,9 +105,10 @@ def _try_photos(sources: Iterable[Source], test: FeedingTest, sheet: ContactShee
         sheet.add(photo, test.add(photo))
 
 
-def _table(ranking: Iterable[Trial], num_photos: int) -> list[str]:
+def _table(ranking: Iterable[Trial], num_photos: int, num_sources: int) -> list[str]:
+    of_all = f", of {num_sources}," if num_sources > MAX_PHOTOS else ""
     return [
-        f"Run on {_count(num_photos, 'photo')} and the mirror image of each:",
+        f"Run on {_count(num_photos, 'photo')}{of_all} and the mirror image of each:",
         f"{'fed with':<18}{'boxes':>7}{'also in mirror':>16}{'agreement':>11}",
         *(f"{trial.feeding!s:<18}{trial.boxes:7}{trial.agreeing:16}{trial.agreement:11.1f}" for trial in ranking),
     ]
