@@ -16,6 +16,7 @@ from yoloxfast.cli import main
 from yoloxfast.cli.doctor import MAX_PHOTOS
 from yoloxfast.demo import CLASSES, draw_scene
 from yoloxfast.feeding import agreeing_scores
+from yoloxfast.inference import Inference
 from yoloxfast.media.images import read_image, write_image
 from yoloxfast.models import DEMO_MODEL
 
@@ -198,6 +199,17 @@ def test_photos_none_of_which_can_be_read_are_an_error(tmp_path: Path, capsys: p
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert lines[-1] == "yoloxfast: error: none of the photos can be read"
+
+
+def test_a_network_whose_output_is_always_refused_is_an_error(
+    scenes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise yoloxfast.ModelError("a score of 7, which YOLOX never gives")
+
+    monkeypatch.setattr(Inference, "detect", refuse)
+    assert main(["doctor", "demo", str(scenes)]) == 2
+    assert capsys.readouterr().err == "yoloxfast: error: a score of 7, which YOLOX never gives\n"
 
 
 def test_a_box_agrees_once_with_one_of_its_class() -> None:

@@ -41,6 +41,8 @@ examples:
   yoloxfast detect yolox-s photos --output annotated --json boxes.jsonl
   yoloxfast detect my.onnx 'night/*.png' --names my.txt --score 0.5
 
+How a model wants its images, yoloxfast doctor finds out.
+
 Annotated copies keep their names and their places in a folder; where two have
 the same name, the second becomes NAME-2.
 
@@ -71,9 +73,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--agnostic", action="store_true", help="boxes of different classes suppress one another")
     parser.add_argument(
         "--semantics",
+        metavar="NAME",
         choices=SEMANTICS,
         default="eval",
-        help="the program of YOLOX whose detections these are (default: eval, its COCO evaluator)",
+        help=f"whose detections these are, of YOLOX's programs: {', '.join(SEMANTICS)} (default: eval)",
     )
     parser.add_argument(
         "--max", metavar="N", type=positive, help="at most N objects per image, the best (default: all)"
