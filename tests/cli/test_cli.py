@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-COMMANDS = ("demo", "detect", "build", "info", "download")
+COMMANDS = ("demo", "detect", "info", "doctor", "build", "download")
 
 
 def vast_png() -> bytes:
@@ -110,6 +110,21 @@ def test_detect_passes_on_what_a_model_was_trained_with(
     (fact,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     detector = Detector(toy_model, scale=0.5, mean=(-1, 2, 3), std=0.5, input_color="rgb")
     assert fact["detections"] == detector.detect(read_image(photos / "a.png")).to_dict()["detections"]
+
+
+def test_detect_and_info_pass_on_what_a_model_does_not_say(
+    photos: Path, toy_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = ["--num-classes", "2", "--strides", "8,16,32", "--no-decoded", "--input-size", "64,96"]
+    assert main(["info", str(toy_model), *said]) == 0
+    assert "2: class 0, class 1\n" in capsys.readouterr().out
+    options = [*said, "--semantics", "cpp-demo", "--json", "-"]
+    assert main(["detect", str(toy_model), str(photos / "a.png"), *options]) == 0
+    (fact,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    with Detector(toy_model, num_classes=2, semantics="cpp-demo") as detector:
+        found = detector.detect(read_image(photos / "a.png"))
+    assert fact["detections"] == found.to_dict()["detections"]
+    assert len(found) > 0
 
 
 @pytest.mark.parametrize("text", ["white", "1/0", "1/x", ",", "0.5;0.5"])

@@ -14,6 +14,16 @@ if TYPE_CHECKING:
 HEIGHT, WIDTH = 256, 256
 """Of the demo network's input."""
 
+_REVERSE: tuple[str, dict[str, Any], list[Any]] = ("Gather", {"axis": 1}, [np.array([2, 1, 0])])
+
+_MEAN, _STD = (
+    np.array(channels, np.float32).reshape(3, 1, 1) for channels in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+)
+"""Of ImageNet, RGB."""
+
+_DISTURBED_BY_BLUE = np.array([[0, 0, 1], [0, 1, -4], [1, 0, -4]], np.float32).reshape(3, 3, 1, 1)
+"""From RGB to BGR: the demo network, to which the order of channels makes no difference, is given one."""
+
 FRONTS: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any], list[Any]]]]] = {
     "pixels": ((1, HEIGHT, WIDTH, 3), [("Transpose", {"perm": [0, 3, 1, 2]}, [])]),
     "grey plane": ((1, 1, HEIGHT, WIDTH), [("Expand", {}, [np.array([1, 3, 1, 1])])]),
@@ -35,9 +45,12 @@ FRONTS: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any], list[An
         [
             ("Mul", {}, [np.array([60, 70, 80], np.float32).reshape(3, 1, 1)]),
             ("Add", {}, [np.array([120, 110, 100], np.float32).reshape(3, 1, 1)]),
-            ("Gather", {"axis": 1}, [np.array([2, 1, 0])]),
+            _REVERSE,
         ],
     ),
+    "legacy": ((1, 3, HEIGHT, WIDTH), [("Mul", {}, [255 * _STD]), ("Add", {}, [255 * _MEAN]), _REVERSE]),
+    "normalised BGR": ((1, 3, HEIGHT, WIDTH), [("Mul", {}, [255 * _STD[::-1]]), ("Add", {}, [255 * _MEAN[::-1]])]),
+    "RGB without blue": ((1, 3, HEIGHT, WIDTH), [("Conv", {}, [_DISTURBED_BY_BLUE])]),
 }
 """Shape of the input, and the nodes: their operator, attributes and constants."""
 

@@ -1,4 +1,4 @@
-"""The command line: `yoloxfast demo`, `detect`, `build`, `info`, `download`."""
+"""The command line: `yoloxfast demo`, `detect`, `info`, `doctor`, `build`, `download`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from yoloxfast import __version__
 from yoloxfast.backends.first_run import is_endless
-from yoloxfast.cli import build, demo, detect, download, info
+from yoloxfast.cli import build, demo, detect, doctor, download, info
 from yoloxfast.cli.output import check_output, complain, flush_output, reason, standing_in, write
 from yoloxfast.errors import EngineError
 
@@ -90,6 +90,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="yoloxfast", description="YOLOX object detection.")
     parser.add_argument("--version", action="version", version=f"yoloxfast {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, detect, build, info, download):
+    for command in (demo, detect, info, doctor, build, download):
         command.add_parser(commands)
     return parser

@@ -8,15 +8,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from yoloxfast.cli.output import check_output, say
+from yoloxfast.cli.sources import check_is_picture
 from yoloxfast.cli.values import path_of
 from yoloxfast.detector import Detector
 from yoloxfast.errors import missing
-from yoloxfast.media.images import SUFFIXES, write_image
+from yoloxfast.matching import iou_matrix, match
+from yoloxfast.media.images import write_image
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from yoloxfast.demo import Scene
@@ -34,7 +35,6 @@ IoU of at least 0.5) and how long each step takes on this machine."""
 _DEFAULT_OUTPUT = "yoloxfast-demo.png"
 _SEEDS = range(2**32)
 _NEW_SEEDS = 1_000_000
-_LEAST_IOU = 0.5
 _NOTHING = "-"
 _ROUNDS = 30
 
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     from yoloxfast.demo import draw_scene
 
     check_output()
-    _check_picture(options.output)
+    check_is_picture(options.output, _DEFAULT_OUTPUT)
     seed = secrets.randbelow(_NEW_SEEDS) if options.seed is None else options.seed
     scene = draw_scene(seed)
     with Detector("demo") as detector:
@@ -102,8 +102,8 @@ def compare(scene: Scene, detections: Detections) -> list[Row]:
     """Return a row for each shape, with the detection that fits it, and one for each detection that fits none."""
     from yoloxfast.demo import CLASSES
 
-    ious = _iou(scene.xyxy, detections.xyxy)
-    found = _match(ious)
+    ious = iou_matrix(scene.xyxy, detections.xyxy)
+    found = match(ious)
     rows = []
     for shape, (class_id, box) in enumerate(zip(scene.class_ids, scene.xyxy, strict=True)):
         drawn = (CLASSES[class_id], _text(box))
@@ -122,32 +122,6 @@ def _columns(detection: Detection) -> Row:
 
 def _text(box: NDArray[np.float32]) -> str:
     return " ".join(f"{value:4.0f}" for value in box)
-
-
-def _match(ious: NDArray[np.float32]) -> dict[int, int]:
-    """Give each detection, best first, the free shape that it fits best; return the detection of each shape."""
-    found: dict[int, int] = {}
-    for index, overlaps in enumerate(ious.T):
-        free = [shape for shape in np.flatnonzero(overlaps >= _LEAST_IOU).tolist() if shape not in found]
-        if free:
-            found[max(free, key=overlaps.__getitem__)] = index
-    return found
-
-
-def _iou(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the IoU of each box with each other box, (boxes, others)."""
-    overlap = np.minimum(boxes[:, None, 2:], others[:, 2:]) - np.maximum(boxes[:, None, :2], others[:, :2])
-    intersection = overlap.clip(0).prod(axis=2)
-    areas, other_areas = ((box[:, 2:] - box[:, :2]).prod(axis=1) for box in (boxes, others))
-    iou: NDArray[np.float32] = intersection / (areas[:, None] + other_areas - intersection)
-    return iou
-
-
-def _check_picture(path: Path) -> None:
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, expected a file such as {_DEFAULT_OUTPUT}")
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{path} is not an image file name, expected one that ends in {', '.join(sorted(SUFFIXES))}")
 
 
 def _seed(text: str) -> int:

@@ -6,10 +6,11 @@ import argparse
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from yoloxfast._core import SEMANTICS
 from yoloxfast.cli.lines import appended_lines, output_lines
 from yoloxfast.cli.output import check_output, complain
-from yoloxfast.cli.report import Report
-from yoloxfast.cli.runtime import add_runtime_options, runtime_options
+from yoloxfast.cli.report import Report, track
+from yoloxfast.cli.runtime import add_model_options, model_options
 from yoloxfast.cli.sources import check_is_free, find_sources
 from yoloxfast.cli.values import fraction, list_of, name_of, numbers_of, path_of, positive
 from yoloxfast.detector import Detector
@@ -40,6 +41,8 @@ examples:
   yoloxfast detect yolox-s photos --output annotated --json boxes.jsonl
   yoloxfast detect my.onnx 'night/*.png' --names my.txt --score 0.5
 
+How a model wants its images, yoloxfast doctor finds out.
+
 Annotated copies keep their names and their places in a folder; where two have
 the same name, the second becomes NAME-2.
 
@@ -69,6 +72,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--classes", metavar="A,B", type=list_of, help="only these classes, by name or id: person,car")
     parser.add_argument("--agnostic", action="store_true", help="boxes of different classes suppress one another")
     parser.add_argument(
+        "--semantics",
+        metavar="NAME",
+        choices=SEMANTICS,
+        default="eval",
+        help=f"whose detections these are, of YOLOX's programs: {', '.join(SEMANTICS)} (default: eval)",
+    )
+    parser.add_argument(
         "--max", metavar="N", type=positive, help="at most N objects per image, the best (default: all)"
     )
     parser.add_argument(
@@ -79,7 +89,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--timings", action="store_true", help="say at the end, on standard error, how long each step took per image"
     )
     _add_input_options(parser)
-    add_runtime_options(parser)
+    add_model_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -113,7 +123,7 @@ def run(options: argparse.Namespace) -> int:
         if is_file:
             write_line = stack.enter_context(appended_lines(options.json))
         report = stack.enter_context(Report(write_line=write_line, lists_objects=lists_objects))
-        for source in report.track(sources):
+        for source in track(sources):
             _detect_in(source, detector, report)
     if options.timings:
         complain(*str(detector.statistics).split("\n"))
@@ -159,6 +169,7 @@ def _open_detector(options: argparse.Namespace) -> Detector:
         score_threshold=options.score,
         iou_threshold=options.iou,
         classes=classes,
+        semantics=options.semantics,
         class_agnostic=options.agnostic,
         max_detections=options.max,
         names=options.names,
@@ -167,5 +178,5 @@ def _open_detector(options: argparse.Namespace) -> Detector:
         mean=options.mean,
         std=options.std,
         input_color=options.input_color,
-        **runtime_options(options),
+        **model_options(options),
     )

@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from yoloxfast.cli.output import check_output, escaped, reason, say
-from yoloxfast.cli.runtime import add_runtime_options, runtime_options
+from yoloxfast.cli.runtime import add_model_options, model_options
 from yoloxfast.detector import Detector
 from yoloxfast.errors import EngineError, ModelError
 from yoloxfast.models import find_model
@@ -33,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         " for an engine it also shows, even without a GPU, what it was built from.",
     )
     parser.add_argument("model", metavar="MODEL", help="model file, or name of a model")
-    add_runtime_options(parser)
+    add_model_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -42,16 +42,34 @@ def run(options: argparse.Namespace) -> int:
     check_output()
     facts = _engine_facts(find_model(options.model))
     try:
-        facts |= _model_facts(options)
+        with Detector(options.model, **model_options(options)) as detector:  # runs it once, to be sure
+            facts |= facts_of(detector)
     except (EngineError, ImportError, ModelError) as error:
         if not facts:
             raise
         facts["runs here"] = f"no: {reason(error)}"
+    say_facts(facts)
+    return 0
+
+
+def facts_of(detector: Detector) -> dict[str, str]:
+    """Return what a model is."""
+    head = detector.network.head
+    return {
+        **detector.network.describe(),
+        "input size": "{} x {} (height x width)".format(*head.input_size),
+        "strides": ", ".join(map(str, head.strides)),
+        "anchors": str(head.num_anchors),
+        "classes": f"{head.num_classes}: {', '.join(detector.names)}",
+    }
+
+
+def say_facts(facts: dict[str, str]) -> None:
+    """Print facts in two columns."""
     width = 2 + max(len(escaped(key)) for key in facts)
     for key, value in facts.items():
         first, others, text = f"{escaped(key):<{width}}", " " * width, escaped(value).strip() or "-"
         say(*wrap(text, width=100, initial_indent=first, subsequent_indent=others, break_long_words=False))
-    return 0
 
 
 def _engine_facts(path: Path) -> dict[str, str]:
@@ -62,16 +80,3 @@ def _engine_facts(path: Path) -> dict[str, str]:
     if not metadata:
         return {"model": f"{path} ({len(plan):,} bytes), which does not say what it is"}
     return {_LABELS.get(key, key): value for key, value in metadata.items() if key not in _HIDDEN}
-
-
-def _model_facts(options: argparse.Namespace) -> dict[str, str]:
-    """Load it, which runs it once, to be sure."""
-    with Detector(options.model, **runtime_options(options)) as detector:
-        head = detector.network.head
-        return {
-            **detector.network.describe(),
-            "input size": "{} x {} (height x width)".format(*head.input_size),
-            "strides": ", ".join(map(str, head.strides)),
-            "anchors": str(head.num_anchors),
-            "classes": f"{head.num_classes}: {', '.join(detector.names)}",
-        }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Item = TypeVar("Item")
 
-__all__ = ["Report"]
+__all__ = ["Report", "track"]
 
 try:
     from tqdm import tqdm
@@ -52,11 +52,6 @@ class Report:
         failures = f", {self.failures} failed" if self.failures else ""
         complain(f"{_count(self._images, 'image')}, {_count(self._objects, 'object')}{failures}")
 
-    def track(self, items: Iterable[Item]) -> Iterable[Item]:
-        """Show progress on terminals, where tqdm is installed."""
-        only_on_terminals = None
-        return items if tqdm is None else tqdm(items, unit="image", disable=only_on_terminals)
-
     def add(self, path: Path, shape: tuple[int, ...], detections: Detections) -> None:
         """Say what was found in an image of this shape."""
         height, width, _ = shape
@@ -77,6 +72,12 @@ class Report:
         """Say why an image could not be read, or its copy not be written."""
         self.failures += 1
         complain(f"{path}: {reason(error)}")
+
+
+def track(items: Iterable[Item]) -> Iterable[Item]:
+    """Show progress through images on terminals, where tqdm is installed."""
+    only_on_terminals = None
+    return items if tqdm is None else tqdm(items, unit="image", disable=only_on_terminals)
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,21 +1,28 @@
-"""Options of commands that open a model: in which runtime, and how."""
+"""Options of commands that open a model: what it does not say itself, and in which runtime it runs."""
 
 from __future__ import annotations
 
+import argparse
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from yoloxfast.backends import NAMES
-from yoloxfast.cli.values import list_of, positive
+from yoloxfast.cli.values import list_of, positive, wholes_of
 
-if TYPE_CHECKING:
-    import argparse
-
-__all__ = ["add_runtime_options", "runtime_options"]
+__all__ = ["add_model_options", "model_options"]
 
 
-def add_runtime_options(parser: argparse.ArgumentParser) -> None:
+def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Declare them."""
+    group = parser.add_argument_group("model", "What is found out, unless the model leaves it open.")
+    group.add_argument("--input-size", metavar="H,W", type=wholes_of, help="height and width of its input in pixels")
+    group.add_argument("--num-classes", metavar="N", type=positive, help="number of its classes")
+    group.add_argument("--strides", metavar="A,B", type=wholes_of, help="strides of its levels: 8,16,32")
+    group.add_argument(
+        "--decoded",
+        action=argparse.BooleanOptionalAction,
+        help="its boxes are in pixels, as --decode_in_inference of YOLOX exports them, or are not",
+    )
     group = parser.add_argument_group("runtime")
     group.add_argument(
         "--backend", metavar="NAME", choices=NAMES, help=f"{', '.join(NAMES)} (default: the one that fits the file)"
@@ -36,9 +43,13 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def runtime_options(options: argparse.Namespace) -> dict[str, Any]:
+def model_options(options: argparse.Namespace) -> dict[str, Any]:
     """Return them as `Detector` takes them."""
     return {
+        "input_size": options.input_size,
+        "num_classes": options.num_classes,
+        "strides": options.strides,
+        "decoded": options.decoded,
         "backend": options.backend,
         "device": options.device,
         "threads": options.threads,

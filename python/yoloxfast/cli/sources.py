@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Source", "check_is_free", "find_sources"]
+__all__ = ["Source", "check_is_free", "check_is_picture", "find_sources"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,17 @@ def find_sources(arguments: Iterable[str], *, output: Path | None) -> list[Sourc
     return sources
 
 
-def check_is_free(file: str, sources: Iterable[Source], model: str, names: Path | None) -> None:
+def check_is_picture(path: Path, example: str) -> None:
+    """Raise `ValueError` or `OSError` unless a picture may be written to this path."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, expected a file such as {example}")
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{path} is not an image file name, expected one that ends in {', '.join(sorted(SUFFIXES))}")
+
+
+def check_is_free(
+    file: str, sources: Iterable[Source], model: str, names: Path | None = None, *, option: str = "--json"
+) -> None:
     """Raise `ValueError` if writing `file` would overwrite the model, its names, an image or an annotated copy."""
     name, suffix = os.path.splitext(model)  # noqa: PTH122  # Path.with_suffix raises for an empty name
     weights = [Path(f"{name}.bin")] if suffix.lower() == ".xml" else []  # of OpenVINO, beside the model
@@ -89,7 +99,7 @@ def check_is_free(file: str, sources: Iterable[Source], model: str, names: Path 
         names,
     ]
     if _identity_of(file) in {_identity_of(path) for path in files if path is not None}:
-        raise ValueError(f"{file} is read or written already: choose another --json")
+        raise ValueError(f"{file} is read or written already: choose another {option}")
 
 
 def _identity_of(path: str | Path) -> tuple[int, int] | str:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
-__all__ = ["fraction", "list_of", "name_of", "numbers_of", "path_of", "positive"]
+__all__ = ["fraction", "list_of", "name_of", "numbers_of", "path_of", "positive", "wholes_of"]
 
 
 def fraction(text: str) -> float:
@@ -42,6 +42,14 @@ def numbers_of(text: str) -> list[float]:
         raise argparse.ArgumentTypeError(
             f"expected a number, or three with commas between them, such as 1/255 or 0.485,0.456,0.406, got {text}"
         ) from None
+
+
+def wholes_of(text: str) -> list[int]:
+    """Read whole numbers above 0 with commas between them."""
+    with suppress(ValueError):
+        if min(numbers := [int(number) for number in list_of(text)]) >= 1:
+            return numbers
+    raise argparse.ArgumentTypeError(f"expected whole numbers with commas between them, such as 8,16,32, got {text}")
 
 
 def name_of(text: str) -> str:
