@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from yoloxfast.cli import main
 from yoloxfast.cli.doctor import MAX_PHOTOS
 from yoloxfast.demo import CLASSES, draw_scene
 from yoloxfast.feeding import agreeing_scores
+from yoloxfast.forms import Semantics
 from yoloxfast.inference import Inference
 from yoloxfast.media.images import read_image, write_image
 from yoloxfast.models import DEMO_MODEL
@@ -137,6 +138,15 @@ def test_the_line_of_python_has_what_was_said_of_the_model(scenes: Path, capsys:
     lines = lines_of_python(capsys.readouterr().out)
     said = "input_size=[256, 256], num_classes=8, strides=[8, 16, 32], decoded=False, threads=1"
     assert f'detector = yoloxfast.Detector("demo", {said})' in lines
+
+
+def test_boxes_are_counted_by_semantics(scenes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "demo", str(scenes)]) == 0
+    counted = capsys.readouterr().out
+    for semantics in get_args(Semantics):
+        with yoloxfast.Detector("demo", semantics=semantics, score_threshold=0.3) as detector:
+            count = sum(len(detector.detect(scenes / f"{seed}.png")) for seed in range(6))
+        assert re.search(rf"Boxes in 6 photos at 0.3/0.45, by semantics: .*{semantics} {count}[,.]", counted)
 
 
 def test_a_contact_sheet_shows_each_way_of_feeding(

@@ -2,8 +2,9 @@
 
 use super::meaning::Meaning;
 use super::numbers::Numbers;
-use super::scores::{LANES, first_of_highest, is_finite};
+use super::scores::{LANES, first_of_highest};
 use super::{Candidates, Filter, SCORE_LIMIT};
+use crate::element::is_finite;
 use crate::semantics::ClassesOfAnchor;
 use crate::{Anchor, Element, Error};
 

@@ -1,7 +1,7 @@
 //! Raw outputs whose anchors are labelled: the network gives the best class and its score.
 
-use super::scores::is_finite;
 use super::{Candidates, Filter, SCORE_LIMIT};
+use crate::element::is_finite;
 use crate::raw::Rows;
 use crate::{Anchor, Element, Error, LABELLED_COLUMNS};
 

@@ -4,7 +4,7 @@ use crate::Element;
 use crate::exponential::sigmoid;
 
 use super::SCORE_LIMIT;
-use super::scores::is_finite;
+use crate::element::is_finite;
 
 /// A meaning of numbers. Of each anchor the highest is looked for first, and its score then, if at all.
 pub(super) trait Meaning<T: Element>: Copy {

@@ -33,6 +33,7 @@ mod rows;
 mod scores;
 
 use crate::decode::{corners, decode_boxes};
+use crate::element::is_finite;
 use crate::level::by_level;
 use crate::raw::{Part, Planes, Rows};
 use crate::semantics::ClassesOfAnchor;
@@ -41,7 +42,6 @@ use labelled::find_labelled;
 use meaning::{Logit, Probability};
 use planes::find_planes;
 use rows::find_rows;
-use scores::is_finite;
 
 /// Largest objectness or class score that is accepted: 1, and room for the rounding of quantized networks.
 pub const SCORE_LIMIT: f32 = 1.0625;

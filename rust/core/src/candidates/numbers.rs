@@ -1,7 +1,8 @@
 //! The numbers of one anchor, wherever they lie.
 
 use super::meaning::Meaning;
-use super::scores::{first, is_finite};
+use super::scores::first;
+use crate::element::is_finite;
 use crate::raw::Planes;
 use crate::{BOX_COLUMNS, Element};
 

@@ -8,13 +8,6 @@ use crate::Element;
 /// Class scores compared at once.
 pub(super) const LANES: usize = 16;
 
-/// Whether it is neither infinite nor NaN, by its bits: `f32::is_finite` becomes a vector instruction (`NEQ_OQ`) that
-/// valgrind 3.19 takes NaN to be finite in.
-#[inline(always)]
-pub(super) fn is_finite(value: f32) -> bool {
-    value.abs().to_bits() < f32::INFINITY.to_bits()
-}
-
 /// The greatest key of these numbers.
 #[inline(always)]
 pub(super) fn greatest<T: Element, M: Meaning<T>>(scores: &[T]) -> M::Key {
