@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from yoloxfast import _core
 from yoloxfast._core import Options
@@ -13,9 +17,8 @@ from yoloxfast.forms import check_semantics
 from yoloxfast.names import class_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    import numpy as np
     from numpy.typing import NDArray
     from typing_extensions import Unpack
 
@@ -267,10 +270,18 @@ class PostProcessor:
             As for one image; also if there is not one scale per image.
         """
         if self._is_finished:
-            fits = [1.0] * len(raw) if scales is None else list(scales)
-            return [self.run(found, scale, options) for found, scale in zip(raw, fits, strict=True)]
+            return self._run_finished(raw, scales, options)
         found = self._core.run_batch(raw, scales, image_sizes, options, threads)
         return [unchecked(*each, self.names) for each in found]
+
+    def _run_finished(self, raw: RawOutput, scales: Iterable[float] | None, options: Options) -> list[Detections]:
+        if not isinstance(raw, (Sequence, np.ndarray)):
+            raise TypeError(f"raw output is {raw!r}, expected an array (detections, 6) for each image")
+        images = list(raw)
+        fits = [1.0] * len(images) if scales is None else list(islice(scales, len(images) + 1))  # it may never end
+        if len(fits) != len(images):
+            raise ValueError(f"expected {len(images)} scales, one for each image, got {len(fits)} or more")
+        return [self.run(found, scale, options) for found, scale in zip(images, fits, strict=True)]
 
     def __call__(
         self,
