@@ -178,10 +178,12 @@ class PostProcessor:
             A threshold that is not a number, a class that is neither id nor name, or `max_detections` is not an int.
         ValueError
             An option out of range; an unknown class, or an empty list of them; `class_agnostic` with semantics that
-            are not.
+            are not, or for boxes that the network suppresses itself.
         """
         if class_agnostic and self.semantics == "onnx-demo-aware":
             raise ValueError("class_agnostic contradicts the semantics 'onnx-demo-aware': use 'onnx-demo'")
+        if class_agnostic and self._is_finished:
+            raise ValueError("class_agnostic cannot be had: the network suppresses boxes itself, leave it out")
         return Options(
             self.num_classes,
             self.semantics,

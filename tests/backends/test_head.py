@@ -229,6 +229,8 @@ def test_rows_that_are_no_detections_are_no_head(row: tuple[float, ...], message
     assert find_head({"out": rows[:1]}, (64, 96), 1, Hints(num_classes=80)).layout == "finished"
     with pytest.raises(ModelError, match=message):
         find_head({"out": rows[1:]}, (64, 96), 1, Hints(num_classes=80))
+    rows[1, 3] = np.nan
+    assert find_head({"out": rows}, (64, 96), 1, Hints(num_classes=80)).layout == "finished"
 
 
 def test_detections_have_as_many_boxes_as_class_ids() -> None:

@@ -132,3 +132,9 @@ def test_scales_of_finished_detections_are_one_for_each_image() -> None:
             post.batch([found, found[:0]], scales=scales)
     with pytest.raises(TypeError, match=r"raw output is 5, expected an array \(detections, 6\) for each image"):
         post.batch(5)  # type: ignore[arg-type]
+
+
+def test_the_network_alone_says_which_boxes_suppress_others() -> None:
+    post = PostProcessor(SIZE, 2, layout="finished")
+    with pytest.raises(ValueError, match="class_agnostic cannot be had: the network suppresses boxes itself"):
+        post.options(class_agnostic=True)

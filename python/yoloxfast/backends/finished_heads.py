@@ -71,7 +71,7 @@ def _reading(probe: Probe, names: Sequence[str], arrange: Arrange) -> Reading:
     if num_classes is None:
         problem = f"{', '.join(names)} are detections of a number of classes that they do not say: pass num_classes"
     rows = np.concatenate(arrange([probe.outputs[name] for name in names], probe.batch))
-    problem = _problem_of(rows[rows[:, 4] != 0]) or problem
+    problem = _problem_of(rows[np.isfinite(rows).all(axis=1) & (rows[:, 4] != 0)]) or problem
     head = Head(probe.input_size, (8, 16, 32), num_classes or 1, tuple(names), layout="finished", arrange=arrange)
     return Reading(head, problem)
 
