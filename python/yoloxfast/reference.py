@@ -227,18 +227,21 @@ def postprocess(
     threshold = np.float32(score_threshold)
 
     if layout in ("labelled", "finished"):
-        boxes, scores, class_ids = rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)
+        scores, class_ids = rows[:, 4], rows[:, 5].astype(np.int64)
         found = rules.passes(scores, threshold) & ((scores > 0) | (layout != "finished"))
         anchors = np.flatnonzero(found & np.isfinite(rows).all(axis=1))
         scores, class_ids = scores[anchors], class_ids[anchors]
     else:
         anchors, class_ids, scores = _candidates(rows, threshold, rules)
+    wanted = resolve_classes(classes, names)
+    keep = np.isin(class_ids, range(len(names)) if wanted is None else wanted)
+    anchors, class_ids, scores = anchors[keep], class_ids[keep], scores[keep]
+    boxes = rows[:, :4]
+    if layout not in ("labelled", "finished"):
         boxes = _corners(rows if decoded else _decoded(rows, anchors, input_size, strides))
 
     boxes_in_image = boxes / np.float32(scale)
-    wanted = resolve_classes(classes, names)
     keep = np.isfinite(boxes_in_image[anchors]).all(axis=1)
-    keep &= wanted is None or np.isin(class_ids, wanted)
     anchors, class_ids, scores = anchors[keep], class_ids[keep], scores[keep]
 
     if layout == "finished":

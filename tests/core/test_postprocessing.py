@@ -172,6 +172,15 @@ def test_classes_select_by_id_and_name_and_the_others_suppress_nothing() -> None
     assert len(both(raw)) == 2
 
 
+def test_boxes_of_classes_that_are_not_wanted_may_be_anything() -> None:
+    raw = np.zeros((ANCHORS, 7), np.float32)
+    raw[3] = (0, 0, 30, 0, 0.9, 0.8, 0.1)
+    raw[30, 4:] = (0.9, 0.1, 0.8)
+    found = PostProcessor(SIZE, 2)(raw, classes=1)
+    assert found == reference.postprocess(raw, SIZE, classes=1)
+    assert found.class_ids.tolist() == [1]
+
+
 @pytest.mark.parametrize("layout", ["fortran", "every second", "reversed", "unaligned", "read-only"])
 def test_any_layout_gives_the_same(layout: str) -> None:
     raw = synthetic_raw(SIZE, num_classes=2, seed=3)
