@@ -10,6 +10,7 @@ __all__ = [
     "LOG_SIZE_LIMIT",
     "MAX_CLASSES",
     "MAX_SIDE",
+    "MAX_STRIDES",
     "PADDING",
     "SCORE_LIMIT",
     "SEMANTICS",
@@ -29,6 +30,7 @@ LEVEL: str
 LOG_SIZE_LIMIT: float
 MAX_CLASSES: int
 MAX_SIDE: int
+MAX_STRIDES: int
 PADDING: int
 SCORE_LIMIT: float
 SEMANTICS: list[str]
@@ -87,10 +89,10 @@ class PostProcessor:
         width: int,
         num_classes: int,
         strides: Sequence[int],
-        layout: str = "rows",
-        decoded: bool = False,
-        logits: bool = False,
-        extra_columns: int = 0,
+        layout: str,
+        decoded: bool,
+        logits: bool,
+        extra_columns: int,
     ) -> PostProcessor: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...

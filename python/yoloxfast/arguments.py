@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from yoloxfast._core import MAX_SIDE
+from yoloxfast._core import MAX_SIDE, MAX_STRIDES
 
 _MAX_PIXELS = 2**30
 _THREADS = range(1, 1025)
 
-__all__ = ["check_image", "checked_size", "checked_threads", "checked_whole"]
+__all__ = ["check_image", "checked_size", "checked_strides", "checked_threads", "checked_whole"]
 
 
 def check_image(image: Any, name: str = "image") -> None:
@@ -65,9 +65,18 @@ def checked_size(size: Any, name: str = "size") -> tuple[int, int]:
 def checked_whole(number: Any, name: str) -> int:
     """Return a whole number as an int, else raise `TypeError`."""
     try:
-        return operator.index(number)
+        return int(operator.index(number))  # True becomes 1
     except TypeError:
         raise TypeError(f"{name} must be a whole number, got {number!r}") from None
+
+
+def checked_strides(strides: Any) -> tuple[int, ...]:
+    """Return strides as ints, else raise `TypeError`; how many and how large they may be, the core knows."""
+    try:
+        several = tuple(islice(strides, MAX_STRIDES + 1))  # it may never end
+    except TypeError:
+        raise TypeError(f"strides must be whole numbers, got {strides!r}") from None
+    return tuple(checked_whole(stride, "stride") for stride in several)
 
 
 def checked_threads(threads: Any) -> int:

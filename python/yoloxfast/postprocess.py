@@ -9,8 +9,8 @@ from yoloxfast._core import Options
 from yoloxfast.arguments import checked_size
 from yoloxfast.classes import resolve_classes
 from yoloxfast.detections import unchecked
+from yoloxfast.finished import KeptScores, images_and_scales
 from yoloxfast.forms import check_semantics
-from yoloxfast.kept_scores import KeptScores
 from yoloxfast.names import class_names
 
 if TYPE_CHECKING:
@@ -176,10 +176,12 @@ class PostProcessor:
             A threshold that is not a number, a class that is neither id nor name, or `max_detections` is not an int.
         ValueError
             An option out of range; an unknown class, or an empty list of them; `class_agnostic` with semantics that
-            are not.
+            are not, or for boxes that the network suppresses itself.
         """
         if class_agnostic and self.semantics == "onnx-demo-aware":
             raise ValueError("class_agnostic contradicts the semantics 'onnx-demo-aware': use 'onnx-demo'")
+        if class_agnostic and self._kept_scores is not None:
+            raise ValueError("class_agnostic cannot be had: the network suppresses boxes itself, leave it out")
         return Options(
             self.num_classes,
             self.semantics,
@@ -270,8 +272,7 @@ class PostProcessor:
             As for one image; also if there is not one scale per image.
         """
         if self._kept_scores is not None:
-            fits = [1.0] * len(raw) if scales is None else list(scales)
-            return [self.run(found, scale, options) for found, scale in zip(raw, fits, strict=True)]
+            return [self.run(found, scale, options) for found, scale in images_and_scales(raw, scales)]
         found = self._core.run_batch(raw, scales, image_sizes, options, threads)
         return [unchecked(*each, self.names) for each in found]
 

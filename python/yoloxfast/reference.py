@@ -190,7 +190,7 @@ def rows_of(
             rows = np.concatenate([np.concatenate(parts[n : n + 3], axis=1) for n in range(0, len(parts), 3)])
         case _:
             rows = np.asarray(raw)
-    rows = rows.astype(np.float32)
+    rows = rows.astype(np.float32, copy=logits)
     if logits:
         scores = rows[:, 4:].astype(np.float64)
         rows[:, 4:] = np.where(np.isfinite(scores), 1 / (1 + np.exp(-scores)), np.nan)
@@ -220,27 +220,29 @@ def postprocess(
     """Find the detections of one image: specification of calling a `yoloxfast.PostProcessor`."""
     rules = _RULES[semantics]
     rows = rows_of(raw, layout, logits=logits)
-    rows = rows[:, : rows.shape[1] - extra_columns]
+    rows, threshold = rows[:, : rows.shape[1] - extra_columns], np.float32(score_threshold)
     if isinstance(names, (str, os.PathLike)):
         names = read_names(names)
     names = class_names(None, rows.shape[1] - 5) if names is None else tuple(names)
-    threshold = np.float32(score_threshold)
 
-    if len(rows) > 0 and not np.isfinite(rows).all(axis=1).any():
+    finite = np.asarray(np.isfinite(rows).all(axis=1))
+    if len(rows) > 0 and not finite.any():
         raise EngineError("each anchor has a number that is not finite")
-    if layout in ("labelled", "finished"):
-        boxes, scores, class_ids = rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)
+    is_labelled = layout in ("labelled", "finished")
+    if is_labelled:
+        scores, class_ids = rows[:, 4], rows[:, 5].astype(np.int64)
         found = rules.passes(scores, threshold) & ((scores > 0) | (layout != "finished"))
-        anchors = np.flatnonzero(found & np.isfinite(rows).all(axis=1))
+        anchors = np.flatnonzero(found & finite)
         scores, class_ids = scores[anchors], class_ids[anchors]
     else:
-        anchors, class_ids, scores = _candidates(rows, threshold, rules)
-        boxes = _corners(rows if decoded else _decoded(rows, anchors, input_size, strides))
-
-    boxes_in_image = boxes / np.float32(scale)
+        anchors, class_ids, scores = _candidates(rows, finite, threshold, rules)
     wanted = resolve_classes(classes, names)
+    if wanted is not None:
+        keep = np.isin(class_ids, wanted)
+        anchors, class_ids, scores = anchors[keep], class_ids[keep], scores[keep]
+    boxes = rows[:, :4] if is_labelled else _corners(rows if decoded else _decoded(rows, anchors, input_size, strides))
+    boxes_in_image = boxes / np.float32(scale)
     keep = np.isfinite(boxes_in_image[anchors]).all(axis=1)
-    keep &= wanted is None or np.isin(class_ids, wanted)
     anchors, class_ids, scores = anchors[keep], class_ids[keep], scores[keep]
 
     if layout == "finished":
@@ -260,23 +262,26 @@ def postprocess(
 
 
 def _candidates(
-    rows: NDArray[np.float32], threshold: np.float32, rules: _Rules
+    rows: NDArray[np.float32], finite: NDArray[np.bool_], threshold: np.float32, rules: _Rules
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Return anchors, their classes and scores; with several classes, an anchor is there several times."""
     objectness, class_scores = rows[:, 4], rows[:, 5:]
-    finite, highest = np.isfinite(rows).all(axis=1), class_scores.max(axis=1)
+    class_ids = class_scores.argmax(axis=1)
+    highest = class_scores[np.arange(len(rows)), class_ids]
+    scores = objectness * highest
     is_looked_at = (highest <= SCORE_LIMIT) | rules.passes(objectness * np.float32(SCORE_LIMIT), threshold)
-    class_is_above = (highest > SCORE_LIMIT) & rules.passes(objectness * highest, threshold) & is_looked_at
+    class_is_above = (highest > SCORE_LIMIT) & rules.passes(scores, threshold) & is_looked_at
     above = np.flatnonzero(finite & ((objectness > SCORE_LIMIT) | class_is_above))
     if above.size > 0:
         score = max(objectness[above[0]], highest[above[0]])
         raise ModelError(f"anchor {above[0]} has a score of {score}, YOLOX scores lie in 0..1")
-
+    if rules.classes == "best":
+        anchors = np.flatnonzero(rules.passes(scores, threshold) & finite & is_looked_at)
+        return anchors, class_ids[anchors], scores[anchors]
     products = objectness[:, np.newaxis] * class_scores
     passing = rules.passes(products, threshold) & (finite & is_looked_at)[:, np.newaxis]
-    if rules.classes != "all":
-        best = (class_scores if rules.classes == "best" else products).argmax(axis=1)
-        passing &= best[:, np.newaxis] == np.arange(class_scores.shape[1])
+    if rules.classes == "best product":
+        passing &= products.argmax(axis=1)[:, np.newaxis] == np.arange(products.shape[1])
     anchors, class_ids = np.nonzero(passing)
     return anchors, class_ids, products[anchors, class_ids]
 
@@ -291,9 +296,5 @@ def _decoded(
 
 
 def _corners(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    corners = np.empty((len(rows), 4), np.float32)
-    corners[:, 0] = rows[:, 0] - rows[:, 2] / 2
-    corners[:, 1] = rows[:, 1] - rows[:, 3] / 2
-    corners[:, 2] = rows[:, 0] + rows[:, 2] / 2
-    corners[:, 3] = rows[:, 1] + rows[:, 3] / 2
-    return corners
+    centres, half_sizes = rows[:, :2], rows[:, 2:4] / 2
+    return np.concatenate([centres - half_sizes, centres + half_sizes], axis=1)

@@ -1,55 +1,20 @@
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
+from random_raw import ANCHORS, NOT_FINITE, SEMANTICS, SIZE, STRIDES, outcome, raw_outputs, thresholds
 from synthetic import synthetic_raw
-from yoloxfast import Detections, EngineError, ModelError, PostProcessor, forms, reference
+from yoloxfast import Detections, EngineError, ModelError, PostProcessor, reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from yoloxfast.forms import Semantics
-
-SIZE = (40, 64)
-STRIDES = (8, 16, 32)
-ANCHORS = 5 * 8 + 3 * 4 + 2 * 2
-NOT_FINITE = (np.nan, np.inf, -np.inf)
-SEMANTICS = get_args(forms.Semantics)
-
-thresholds = st.one_of(st.sampled_from((0.0, 0.25, 0.5, 1.0)), st.floats(0, 1))
-
-
-@st.composite
-def raw_outputs(draw: st.DrawFn) -> NDArray[Any]:
-    num_classes = draw(st.integers(1, 4) | st.integers(15, 35) | st.just(80))
-    box = st.one_of(st.floats(-4, 4, width=16), st.sampled_from((*NOT_FINITE, 6e4, -6e4)))
-    score = st.one_of(st.floats(0, 1.0625, width=16), st.sampled_from((0.0, 0.5, 1.0)))
-    if draw(st.booleans()):
-        score |= st.one_of(st.floats(-1.0, -0.0, width=16), st.sampled_from(NOT_FINITE))
-    if draw(st.booleans()):
-        score |= st.floats(1.0625, 9, width=16)
-    boxes = draw(hnp.arrays(np.float32, (ANCHORS, 4), elements=box))
-    scores = draw(hnp.arrays(np.float32, (ANCHORS, 1 + num_classes), elements=score))
-    return np.concatenate([boxes, scores], axis=1, dtype=draw(st.sampled_from((np.float32, np.float16))))
-
-
-def outcome(call: Callable[[], Detections]) -> Detections | list[float]:
-    """Return what was found, or the anchor and the score for which the model is refused."""
-    try:
-        return call()
-    except EngineError:
-        return []
-    except ModelError as error:
-        return [float(np.float32(number)) for number in re.findall(r"[\d.]+", str(error).partition(",")[0])]
 
 
 def processor(raw: NDArray[Any]) -> PostProcessor:
@@ -206,6 +171,15 @@ def test_classes_select_by_id_and_name_and_the_others_suppress_nothing() -> None
     both = PostProcessor(SIZE, 2, names=("pet", "pet"))
     assert both(raw, classes="pet") == both(raw)
     assert len(both(raw)) == 2
+
+
+def test_boxes_of_classes_that_are_not_wanted_may_be_anything() -> None:
+    raw = np.zeros((ANCHORS, 7), np.float32)
+    raw[3] = (0, 0, 30, 0, 0.9, 0.8, 0.1)
+    raw[30, 4:] = (0.9, 0.1, 0.8)
+    found = PostProcessor(SIZE, 2)(raw, classes=1)
+    assert found == reference.postprocess(raw, SIZE, classes=1)
+    assert found.class_ids.tolist() == [1]
 
 
 @pytest.mark.parametrize("layout", ["fortran", "every second", "reversed", "unaligned", "read-only"])

@@ -114,3 +114,32 @@ def test_names_must_fit_the_classes() -> None:
     assert PostProcessor(SIZE, 2, names=np.array(["a", "b"])).names == ("a", "b")  # type: ignore[arg-type]
     assert PostProcessor(SIZE).names[0] == "person"
     assert PostProcessor(SIZE, 2).names == ("class 0", "class 1")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"layout": 5}, ValueError, "layout is 5, expected 'rows', 'channels-first'"),
+        ({"decoded": "yes"}, TypeError, "decoded must be True or False, got 'yes'"),
+        ({"logits": None}, TypeError, "logits must be True or False, got None"),
+        ({"extra_columns": -1}, ValueError, "extra_columns is -1, expected at least 0"),
+        ({"extra_columns": 2**64 - 6}, ValueError, "extra_columns is 18446744073709551610, expected 0 to 65536"),
+        ({"extra_columns": 1.5}, TypeError, "extra_columns must be a whole number, got 1.5"),
+    ],
+    ids=str,
+)
+def test_forms_of_another_kind_are_refused(options: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        PostProcessor(SIZE, 2, **options)
+
+
+@pytest.mark.parametrize(
+    ("size", "error"),
+    [(5, TypeError), ("ab", TypeError), ((1.5, 2), TypeError), ((3,), ValueError), ((-1, 5), ValueError)],
+)
+def test_image_sizes_are_whole_numbers(size: Any, error: type[Exception]) -> None:
+    post, raw = PostProcessor(SIZE, 2, semantics="cpp-demo"), np.zeros((ANCHORS, 7), np.float32)
+    with pytest.raises(error, match=r"image_size must be \(height, width\) in whole pixels, got"):
+        post(raw, image_size=size)
+    with pytest.raises(error, match=r"image_size must be \(height, width\) in whole pixels, got"):
+        post.batch(raw[np.newaxis], image_sizes=[size])

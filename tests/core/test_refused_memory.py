@@ -39,7 +39,7 @@ CALLS = {
         "x = np.zeros((34_000, 305), np.float32); post = yoloxfast.PostProcessor((1280, 1280), 300, (8, 16, 32, 64))",
         "post.decode(x)",
     ),
-    "a grid": ("", "_core.PostProcessor(4096, 4096, 80, [2])"),
+    "a grid": ("", "_core.PostProcessor(4096, 4096, 80, [2], 'rows', False, False, 0)"),
     "post-processing": (
         """x = np.zeros((262_144, 6), np.float32); x[:, 4:] = 1; x[:, :2] = np.arange(262_144)[:, None] * 20
 post = yoloxfast.PostProcessor((4096, 4096), 1, (8,))""",

@@ -20,8 +20,15 @@ HEADER = b"engine of the double\n"
 PROFILE = "profile"
 """Which of its metadata holds the least, the best and the largest batch."""
 
-KINDS = {"tensor(float)": "FLOAT", "tensor(float16)": "HALF", "tensor(uint8)": "UINT8", "tensor(bfloat16)": "BF16"}
-DTYPES = {"FLOAT": np.float32, "HALF": np.float16, "UINT8": np.uint8}
+KINDS = {
+    "tensor(float)": "FLOAT",
+    "tensor(float16)": "HALF",
+    "tensor(uint8)": "UINT8",
+    "tensor(int32)": "INT32",
+    "tensor(int64)": "INT64",
+    "tensor(bfloat16)": "BF16",
+}
+DTYPES = {"FLOAT": np.float32, "HALF": np.float16, "UINT8": np.uint8, "INT32": np.int32, "INT64": np.int64}
 BATCHES = "1:4:8"
 """The profile of engines that are put together by hand, unless the network's metadata have others."""
 

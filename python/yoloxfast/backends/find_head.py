@@ -78,7 +78,8 @@ def _checked(head: Head, probe: Probe) -> Head:
             "the network gives no finite number: computed in a precision that it overflows in? Try another runtime or"
             " precision='fp32'"
         )
-    if not head.logits and (step := coarse_step(np.concatenate([array.reshape(-1) for array in arrays]))):
+    has_scores = head.layout not in ("labelled", "finished") and not head.logits
+    if has_scores and (step := coarse_step(np.concatenate([array.reshape(-1) for array in arrays]))):
         warnings.warn(
             f"scores come in steps of {step:.2g}, as in INT8, with one scale for boxes and scores: quantize"
             " all but the last layers of the head",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from yoloxfast._core import MAX_CLASSES, count_anchors
-from yoloxfast.arguments import checked_size, checked_whole
+from yoloxfast.arguments import checked_size, checked_strides, checked_whole
 from yoloxfast.names import count_names
 
 if TYPE_CHECKING:
@@ -64,14 +67,15 @@ class Hints(NamedTuple):
         if input_size is not None:
             input_size = checked_size(input_size, "input_size")
         if strides is not None:
-            strides = tuple(checked_whole(stride, "stride") for stride in strides)
+            strides = checked_strides(strides)
             height, width = input_size or (32, 32)
             count_anchors(height, width, strides)
         if num_classes is not None and checked_whole(num_classes, "num_classes") not in range(1, MAX_CLASSES + 1):
             raise ValueError(f"num_classes is {num_classes}, expected 1 to {MAX_CLASSES}")
-        if decoded not in (None, True, False):
+        if not isinstance(decoded, (bool, np.bool_, NoneType)):
             raise TypeError(f"decoded must be True, False or None, got {decoded!r}")
-        return cls(input_size, strides, num_classes, decoded, count_names(names), names is not None)
+        is_decoded = None if decoded is None else bool(decoded)
+        return cls(input_size, strides, num_classes, is_decoded, count_names(names), names is not None)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,13 @@ _EVEN = 1e-3
 _MOST = 0.9
 """Share of the anchors that tells."""
 
+_OTHERS = {
+    84: "80 classes without objectness, as YOLOv8 has",
+    144: "80 classes and sides of boxes in 64 numbers, as YOLOv8 has",
+    255: "80 classes for each of three anchors in a cell, as YOLOv5 has",
+}
+"""What columns of other networks for COCO are, by their number."""
+
 
 class Cells(NamedTuple):
     """The cells of all anchors.
@@ -95,6 +102,11 @@ def columns_of(columns: int, hints: Hints) -> Columns:
                 f"it has {after_objectness} columns behind the objectness, but {hints.num_names} names of classes: pass"
                 f" num_classes={hints.num_names} if the others are something else, else num_classes={after_objectness}"
             )
+        elif hints.num_names != after_objectness and columns in _OTHERS:
+            problem = (
+                f"not a YOLOX head: its {columns} columns are {_OTHERS[columns]}; if it is a YOLOX, pass"
+                f" num_classes={after_objectness}"
+            )
         return Columns(after_objectness, 0, problem)
     extra = after_objectness - hints.num_classes
     problem = f"num_classes is {hints.num_classes}, but the network has {after_objectness} columns for classes"
@@ -108,6 +120,11 @@ def meaning_of(rows: NDArray[Any], cells: Cells, columns: Columns, hints: Hints)
     decoded, box_problem = read_boxes(rows[..., :4], cells)
     if hints.decoded is not None and hints.decoded != decoded and not box_problem:
         box_problem = f"decoded is {hints.decoded}, but its boxes are {'' if decoded else 'not '}decoded"
+    elif hints.decoded is None and not box_problem and _are_like_scores(rows[..., :4]):
+        box_problem = (
+            "not a YOLOX head: where boxes should be, all numbers are from 0 to 1, as scores are; if it is a YOLOX,"
+            " pass decoded=False"
+        )
     return Meaning(decoded, logits, columns.problem or score_problem or box_problem)
 
 
@@ -121,7 +138,8 @@ def _read_scores(scores: NDArray[Any]) -> tuple[bool, str]:
     least, most = np.nanmin(of_columns, axis=0), np.nanmax(of_columns, axis=0)
     fits = (least >= 1 - SCORE_LIMIT) & (most <= SCORE_LIMIT)
     if fits.all():
-        return False, ""
+        problem = "not a YOLOX head: its objectness is 1 everywhere, as in YOLOv6"
+        return False, problem if (scores[..., 0] == 1).all() else ""
     if (np.nanmedian(of_columns, axis=0) < 0).all() and max(most.max(), -least.min()) <= _LARGEST_LOGIT:
         return True, ""
     problem = (
@@ -130,8 +148,14 @@ def _read_scores(scores: NDArray[Any]) -> tuple[bool, str]:
     )
     first = int(np.argmin(fits))
     if first > 1:  # objectness and some classes are scores
-        problem += f"; if its first {first - 1} columns of classes are all that there are, pass num_classes={first - 1}"
+        problem += f"; if it is a YOLOX of {first - 1} classes with other columns behind, pass num_classes={first - 1}"
     return False, problem
+
+
+def _are_like_scores(boxes: NDArray[Any]) -> bool:
+    """Tell whether boxes may be scores, which other networks give as outputs of their own."""
+    finite = boxes[np.isfinite(boxes)]
+    return bool(finite.any() and finite.min() >= 0 and finite.max() <= 1)
 
 
 def read_boxes(boxes: NDArray[Any], cells: Cells) -> tuple[bool, str]:
@@ -140,22 +164,27 @@ def read_boxes(boxes: NDArray[Any], cells: Cells) -> tuple[bool, str]:
     finite = np.asarray(np.isfinite(boxes).all(axis=-1))
     if not finite.any():
         return False, ""
-    sizes = boxes[finite][:, 2:]
     with np.errstate(invalid="ignore"):
-        has_size = bool((sizes >= 0).all())
-        centres = boxes[..., :2]
-        if has_size and _lie_in(centres, cells, finite):
-            return True, ""
-        if has_size and _lie_in((centres + boxes[..., 2:]) / 2, cells, finite):
-            return False, "its boxes are corners, expected centres and sizes: export it as YOLOX does"
-        extent = (cells.centres + cells.strides / 2).max(axis=0)
-        if has_size and _lie_in(centres * extent, cells, finite):
-            return False, "its boxes are fractions of the input, expected pixels: export it as YOLOX does"
-    largest = sizes.max()
-    if largest > _LARGEST_LOG_SIZE:
+        starts, ends = boxes[..., :2], boxes[..., 2:]
+        raw = float(np.median(np.abs(starts - 0.5).max(axis=-1)[finite]))
+        decoded = corners = np.inf
+        if (ends[finite] >= 0).all():
+            decoded = _distance(starts, cells, finite)
+            if (ends >= starts)[finite].all():
+                corners = _distance((starts + ends) / 2, cells, finite)
+            extent = (cells.centres + cells.strides / 2).max(axis=0)
+            if np.isfinite(_distance(starts * extent, cells, finite)) and np.isinf(decoded):
+                return False, "its boxes are fractions of the input, expected pixels: export it as YOLOX does"
+    if corners < min(decoded, raw):
+        return False, "its boxes are corners, expected centres and sizes: export it as YOLOX does"
+    if decoded < raw:
+        return True, ""
+    values = boxes[finite]
+    if raw > _LARGEST_LOG_SIZE or values[:, 2:].max() > _LARGEST_LOG_SIZE:
         return False, (
-            f"not the boxes of a YOLOX head: found widths and heights up to {largest:.4g}, which are no logarithms, and"
-            f" centres that do not lie in the cells of strides {', '.join(f'{s:g}' for s in np.unique(cells.strides))}"
+            f"not the boxes of a YOLOX head: found widths and heights up to {values[:, 2:].max():.4g} and centres up to"
+            f" {values[:, :2].max():.4g}, which neither are logarithms and parts of cells, nor lie in the cells of"
+            f" strides {', '.join(f'{s:g}' for s in np.unique(cells.strides))}"
         )
     return False, ""
 
@@ -170,6 +199,7 @@ def coarse_step(values: NDArray[Any]) -> float | None:
     return step if is_even and step > _FINE_STEP else None
 
 
-def _lie_in(centres: NDArray[Any], cells: Cells, counted: NDArray[np.bool_]) -> bool:
-    is_near = np.all(np.abs(centres - cells.centres) <= _NEAR * cells.strides, axis=-1, keepdims=True)[..., 0]
-    return bool(np.mean(is_near, where=counted) > _MOST)
+def _distance(centres: NDArray[Any], cells: Cells, counted: NDArray[np.bool_]) -> float:
+    """Return how many strides from their cells the centres lie in the median; infinity if they do not belong there."""
+    strides = (np.abs(centres - cells.centres) / cells.strides).max(axis=-1)[counted]
+    return float(np.median(strides)) if (strides <= _NEAR).mean() > _MOST else np.inf

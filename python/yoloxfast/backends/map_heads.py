@@ -74,6 +74,7 @@ def _maps(probe: Probe, *, is_channels_last: bool) -> Iterator[_Map]:
         for stride in probe.hints.strides or _STRIDES:
             if values.shape[2:] == (-(-height // stride), -(-width // stride)):
                 yield _Map(name, stride, values)
+                break  # in small inputs, one cell covers all from some stride on
 
 
 def _reading(
@@ -112,10 +113,16 @@ def _split(levels: Sequence[Sequence[_Map]]) -> list[tuple[_Map, _Map, _Map]] | 
 def _parts(level: Sequence[_Map]) -> tuple[_Map, _Map, _Map] | None:
     boxes = [each for each in level if each.channels == _BOX_CHANNELS]
     ones = [each for each in level if each.channels == 1]
-    if len(boxes) == 2:  # noqa: PLR2004  # a network of four classes: scores that have a sigmoid tell
-        boxes.sort(key=lambda each: bool(np.all((each.values >= 1 - SCORE_LIMIT) & (each.values <= SCORE_LIMIT))))
     if not boxes or not ones:
         return None
-    box, objectness = boxes[0], ones[0]  # of one class, either may be the objectness: scores are their product
+    objectness = ones[0]  # of one class, either may be the objectness: scores are their product
+    if len(boxes) == 2:  # noqa: PLR2004  # a network of four classes
+        are_scores = _are_scores(objectness)  # else logits, which are low where nothing is to be seen
+        boxes.sort(key=lambda each: (are_scores and _are_scores(each), -float(np.median(each.values))))
+    box = boxes[0]
     rest = [each for each in level if each is not box and each is not objectness]
     return box, objectness, rest[0]
+
+
+def _are_scores(each: _Map) -> bool:
+    return bool(np.all((each.values >= 1 - SCORE_LIMIT) & (each.values <= SCORE_LIMIT)))

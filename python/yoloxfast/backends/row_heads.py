@@ -34,14 +34,13 @@ def readings(probe: Probe) -> list[Reading]:
         if output.ndim != 3 or output.shape[0] != probe.batch or output.dtype not in FLOATS:  # noqa: PLR2004
             continue
         channels_last = output.transpose(0, 2, 1)
-        for strides in strides_of.get(output.shape[1], ()):
-            if output.shape[2] > BOX_COLUMNS:
-                found.append(_rows(probe, name, output, "rows", strides))
-            if output.shape[2] == _LABELLED_COLUMNS:
-                found += _labelled(probe, name, output, strides)
-        for strides in strides_of.get(channels_last.shape[1], ()):
-            if channels_last.shape[2] > BOX_COLUMNS:
-                found.append(_rows(probe, name, channels_last, "channels-first", strides))
+        if output.shape[2] > BOX_COLUMNS:
+            for strides in strides_of.get(output.shape[1], ()):
+                labelled = _labelled(probe, name, output, strides)  # of two classes, labels look like scores
+                found.append(labelled or _rows(probe, name, output, "rows", strides))
+        if channels_last.shape[2] > BOX_COLUMNS:
+            several = strides_of.get(channels_last.shape[1], ())
+            found += [_rows(probe, name, channels_last, "channels-first", strides) for strides in several]
     return found
 
 
@@ -98,19 +97,21 @@ def _knows_classes(probe: Probe, num_classes: int) -> bool:
     return num_classes in (probe.hints.num_classes, probe.hints.num_names, len(COCO_NAMES))
 
 
-def _labelled(probe: Probe, name: str, rows: NDArray[Any], strides: tuple[int, ...]) -> list[Reading]:
+def _labelled(probe: Probe, name: str, rows: NDArray[Any], strides: tuple[int, ...]) -> Reading | None:
     """Read corners, score and label, if that is what the values are."""
+    if rows.shape[2] != _LABELLED_COLUMNS:
+        return None
     values = rows[np.isfinite(rows).all(axis=-1)].astype(np.float64)
     corners, scores, labels = values[:, :4], values[:, 4], values[:, 5]
     if not values.size or (labels % 1 != 0).any() or labels.min() < 0 or (corners[:, 2:] < corners[:, :2]).any():
-        return []
+        return None
     centres_and_sizes = np.concatenate([(rows[..., :2] + rows[..., 2:4]) / 2, rows[..., 2:4] - rows[..., :2]], axis=-1)
     is_decoded, _ = read_boxes(centres_and_sizes, cells_of(probe.input_size, strides))
     if not is_decoded or scores.min() < 0 or scores.max() > 1:
-        return []
+        return None
     num_classes, problem = probe.hints.num_classes or probe.hints.num_names, ""
     if num_classes is None:
         problem = f"{name} {rows.shape} holds corners, scores and class ids: pass num_classes, which it does not say"
     elif labels.max() >= num_classes:
         problem = f"{name} {rows.shape} holds class ids up to {labels.max():g}, but there are {num_classes} classes"
-    return [Reading(Head(probe.input_size, strides, num_classes or 1, (name,), layout="labelled"), problem)]
+    return Reading(Head(probe.input_size, strides, num_classes or 1, (name,), layout="labelled"), problem)

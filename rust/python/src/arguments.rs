@@ -6,6 +6,7 @@ use numpy::{
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use yoloxfast_core::Size;
 
 /// Most threads that one call may ask for.
 const MOST_THREADS: usize = 1024;
@@ -70,6 +71,27 @@ pub(crate) fn thread_count(value: &Bound<'_, PyAny>) -> PyResult<usize> {
 /// A Python iterable of at most `most` such ints; `name` names a single one.
 pub(crate) fn counts(name: &str, values: &Bound<'_, PyAny>, least: usize, most: usize) -> PyResult<Vec<usize>> {
     several(name, "whole numbers", values, most, |number| count(name, number, least))
+}
+
+/// A Python bool.
+pub(crate) fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let wrong_kind = |_| PyTypeError::new_err(format!("{name} must be True or False, got {}", repr(value)));
+    value.extract().map_err(wrong_kind)
+}
+
+/// Height and width of an image.
+pub(crate) fn size(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Size> {
+    let expected = || format!("{name} must be (height, width) in whole pixels, got {}", repr(value));
+    match value.extract::<[usize; 2]>() {
+        Ok([height, width]) => Ok(Size { height, width }),
+        Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => Err(PyTypeError::new_err(expected())),
+        Err(_) => Err(PyValueError::new_err(expected())),
+    }
+}
+
+/// A Python iterable of at most `most` such sizes; `name` names a single one.
+pub(crate) fn sizes(name: &str, values: &Bound<'_, PyAny>, most: usize) -> PyResult<Vec<Size>> {
+    several(name, "(height, width) of each image", values, most, |value| size(name, value))
 }
 
 /// A Python number, rounded to `f32`.

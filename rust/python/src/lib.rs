@@ -33,6 +33,7 @@ mod _core {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("LEVEL", level::choose().map_err(to_py)?.name())?;
         module.add("MAX_SIDE", yoloxfast_core::MAX_SIDE)?;
+        module.add("MAX_STRIDES", yoloxfast_core::MAX_STRIDES)?;
         module.add("PADDING", yoloxfast_core::PADDING)?;
         module.add("MAX_CLASSES", yoloxfast_core::MAX_CLASSES)?;
         module.add("BOX_COLUMNS", yoloxfast_core::BOX_COLUMNS)?;

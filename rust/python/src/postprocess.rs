@@ -7,9 +7,9 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, ToPyArray};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
-use yoloxfast_core::{BOX_COLUMNS, Detections, Element, Fit, Form, Grid, MAX_STRIDES, Semantics, Size};
+use yoloxfast_core::{BOX_COLUMNS, Detections, Element, Fit, Form, Grid, MAX_CLASSES, MAX_STRIDES, Semantics};
 
-use crate::arguments::{count, counts, number, numbers, thread_count};
+use crate::arguments::{count, counts, flag, number, numbers, size, sizes, thread_count};
 use crate::error::{call, to_py};
 use crate::level::level;
 use crate::raw::{Arrays, Expected, Layout, RawArrays};
@@ -94,24 +94,27 @@ impl Hash for PostProcessor {
 #[pymethods]
 impl PostProcessor {
     #[new]
-    #[pyo3(signature = (
-        height, width, num_classes, strides, layout = "rows", decoded = false, logits = false, extra_columns = 0
-    ))]
     #[expect(clippy::too_many_arguments, reason = "as many as a model has properties")]
     fn new(
         height: &Bound<'_, PyAny>,
         width: &Bound<'_, PyAny>,
         num_classes: &Bound<'_, PyAny>,
         strides: &Bound<'_, PyAny>,
-        layout: &str,
-        decoded: bool,
-        logits: bool,
-        extra_columns: usize,
+        layout: &Bound<'_, PyAny>,
+        decoded: &Bound<'_, PyAny>,
+        logits: &Bound<'_, PyAny>,
+        extra_columns: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
         let (height, width) = (count("height", height, 1)?, count("width", width, 1)?);
         let (num_classes, strides) =
             (count("num_classes", num_classes, 1)?, counts("stride", strides, 1, MAX_STRIDES)?);
         let layout = Layout::named(layout)?;
+        let (decoded, logits) = (flag("decoded", decoded)?, flag("logits", logits)?);
+        let extra_columns = count("extra_columns", extra_columns, 0)?;
+        if extra_columns > MAX_CLASSES {
+            let message = format!("extra_columns is {extra_columns}, expected 0 to {MAX_CLASSES}");
+            return Err(PyValueError::new_err(message));
+        }
         let form = Form { decoded, logits, finished: layout == Layout::Finished, extra_columns };
         let core = Grid::new(height, width, &strides)
             .and_then(|grid| yoloxfast_core::PostProcessor::new(grid, num_classes, level()))
@@ -142,34 +145,34 @@ impl PostProcessor {
         py: Python<'py>,
         raw: &Bound<'py, PyAny>,
         scale: &Bound<'py, PyAny>,
-        image_size: Option<[usize; 2]>,
+        image_size: Option<&Bound<'_, PyAny>>,
         options: &Options,
     ) -> PyResult<DetectionArrays<'py>> {
-        let fit = fit(number("scale", scale)?, image_size);
+        let image_size = image_size.map(|value| size("image_size", value)).transpose()?;
+        let fit = Fit { scale: number("scale", scale)?, image_size };
         match self.borrow(raw, false)? {
             RawArrays::Single(raw) => self.run_typed(py, &raw, fit, &options.core),
             RawArrays::Half(raw) => self.run_typed(py, &raw, fit, &options.core),
         }
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "what PyO3 makes of a list")]
     fn run_batch<'py>(
         &self,
         py: Python<'py>,
         raw: &Bound<'py, PyAny>,
         scales: Option<&Bound<'py, PyAny>>,
-        image_sizes: Option<Vec<[usize; 2]>>,
+        image_sizes: Option<&Bound<'_, PyAny>>,
         options: &Options,
         threads: &Bound<'py, PyAny>,
     ) -> PyResult<Vec<DetectionArrays<'py>>> {
         let threads = thread_count(threads)?;
         match self.borrow(raw, true)? {
             RawArrays::Single(raw) => {
-                let fits = fits(raw.images(), scales, image_sizes.as_deref())?;
+                let fits = fits(raw.images(), scales, image_sizes)?;
                 self.run_batch_typed(py, &raw, &fits, &options.core, threads)
             }
             RawArrays::Half(raw) => {
-                let fits = fits(raw.images(), scales, image_sizes.as_deref())?;
+                let fits = fits(raw.images(), scales, image_sizes)?;
                 self.run_batch_typed(py, &raw, &fits, &options.core, threads)
             }
         }
@@ -220,20 +223,21 @@ impl PostProcessor {
     }
 }
 
-fn fit(scale: f32, image_size: Option<[usize; 2]>) -> Fit {
-    Fit { scale, image_size: image_size.map(|[height, width]| Size { height, width }) }
-}
-
 /// How each image of a batch was fitted in; scales are 1 by default.
-fn fits(images: usize, scales: Option<&Bound<'_, PyAny>>, image_sizes: Option<&[[usize; 2]]>) -> PyResult<Vec<Fit>> {
+fn fits(
+    images: usize,
+    scales: Option<&Bound<'_, PyAny>>,
+    image_sizes: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Vec<Fit>> {
     let scales = scales.map_or_else(|| Ok(vec![1.0; images]), |scales| numbers("scale", scales, images))?;
-    for (name, count) in [("scales", scales.len()), ("image sizes", image_sizes.map_or(images, <[_]>::len))] {
+    let image_sizes = image_sizes.map(|values| sizes("image_size", values, images)).transpose()?;
+    for (name, count) in [("scales", scales.len()), ("image sizes", image_sizes.as_ref().map_or(images, Vec::len))] {
         if count != images {
             return Err(PyValueError::new_err(format!("got {count} {name} for a batch of {images}")));
         }
     }
-    let size_of = |image: usize| image_sizes.map(|sizes| sizes[image]);
-    Ok(scales.into_iter().enumerate().map(|(image, scale)| fit(scale, size_of(image))).collect())
+    let size_of = |image: usize| image_sizes.as_ref().map(|sizes| sizes[image]);
+    Ok(scales.into_iter().enumerate().map(|(image, scale)| Fit { scale, image_size: size_of(image) }).collect())
 }
 
 /// Copies few detections, which takes half of the time of handing over the vectors. Many are handed over: PyO3 panics if

@@ -43,11 +43,12 @@ impl Layout {
         ("finished", Self::Finished),
     ];
 
-    pub(crate) fn named(name: &str) -> PyResult<Self> {
-        let found = Self::ALL.iter().find(|(other, _)| *other == name).map(|(_, layout)| *layout);
+    pub(crate) fn named(name: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let text: String = name.extract().unwrap_or_default();
+        let found = Self::ALL.iter().find(|(other, _)| *other == text).map(|(_, layout)| *layout);
         found.ok_or_else(|| {
             let names = Self::ALL.map(|(name, _)| format!("'{name}'")).join(", ");
-            PyValueError::new_err(format!("layout is '{name}', expected {names}"))
+            PyValueError::new_err(format!("layout is {}, expected {names}", repr(name)))
         })
     }
 

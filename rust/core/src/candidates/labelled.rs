@@ -15,8 +15,9 @@ pub(super) fn find_labelled<T: Element>(
     // Networks fill up what they have found with rows of zeros.
     let least_score = if filter.form.finished { filter.least_score.max(0.0_f32.next_up()) } else { filter.least_score };
     for (anchor, row) in rows.values().as_chunks::<LABELLED_COLUMNS>().0.iter().enumerate() {
-        let [x1, y1, x2, y2, score, label] = row.map(Element::to_f32);
-        if score < least_score || !is_finite(score) || !is_finite(label) {
+        let row = row.map(Element::to_f32);
+        let [x1, y1, x2, y2, score, label] = row;
+        if score < least_score || !row.into_iter().all(is_finite) {
             continue;
         }
         if score > SCORE_LIMIT {

@@ -1,18 +1,38 @@
-"""Which scores a network keeps that suppresses boxes itself."""
+"""Detections of a network that suppresses boxes itself."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
-__all__ = ["KeptScores"]
+    from yoloxfast.forms import RawOutput
+
+__all__ = ["KeptScores", "images_and_scales"]
 
 _ENOUGH_BOXES = 100
 _ROOM = 0.02
 """Of so many boxes, one has a score this close above the network's own threshold."""
+
+
+def images_and_scales(raw: RawOutput, scales: Iterable[float] | None) -> list[tuple[RawOutput, float]]:
+    """Return the detections of each image, with its scale, else raise `TypeError` or `ValueError`."""
+    if not isinstance(raw, (Sequence, np.ndarray)):
+        raise TypeError(f"raw output is {raw!r}, expected an array (detections, 6) for each image")
+    if scales is None:
+        return [(image, 1.0) for image in raw]
+    fits = list(islice(scales, len(raw) + 1))  # it may never end
+    if len(fits) != len(raw):
+        raise ValueError(f"expected {len(raw)} scales, one for each image, got {len(fits)} or more")
+    return list(zip(raw, fits, strict=True))
 
 
 class KeptScores:
