@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from yoloxfast.backends.head import Head
+
 _LABELS = {"runtime": "built by", "gpu": "built for", "yoloxfast": "by yoloxfast"}
 """What the metadata of engines are called, where the model's facts have the same names."""
 
@@ -58,10 +60,13 @@ def facts_of(detector: Detector) -> dict[str, str]:
     return {
         **detector.network.describe(),
         "input size": "{} x {} (height x width)".format(*head.input_size),
-        "strides": ", ".join(map(str, head.strides)),
-        "anchors": str(head.num_anchors),
+        **({} if head.is_finished else _grid_facts(head)),
         "classes": f"{head.num_classes}: {', '.join(detector.names)}",
     }
+
+
+def _grid_facts(head: Head) -> dict[str, str]:
+    return {"strides": ", ".join(map(str, head.strides)), "anchors": str(head.num_anchors)}
 
 
 def say_facts(facts: dict[str, str]) -> None:

@@ -167,8 +167,13 @@ def _outputs_of(engine: Any, execution: Any, trt: Any) -> list[Tensor]:
     outputs = []
     for name in tensor_names(engine, trt.TensorIOMode.OUTPUT):
         shape, dtype = tuple(execution.get_tensor_shape(name)), tensor_dtype(engine, trt, name)
-        if isinstance(dtype, str) or min(shape, default=0) < 0:
-            raise ModelError(f"output {name} is {shape} {dtype}, expected a fixed shape and a dtype that NumPy has")
+        if isinstance(dtype, str):
+            raise ModelError(f"output {name} has the dtype {dtype}, which NumPy lacks")
+        if min(shape, default=0) < 0:
+            raise ModelError(
+                f"output {name} {shape} is of any length, not supported with TensorRT: export the model"
+                " without NonMaxSuppression, or run the ONNX file with another backend"
+            )
         outputs.append(Tensor(name, shape, dtype))
     return outputs
 
