@@ -12,6 +12,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a 
 PROGRAM = """
 import sys
 from pathlib import Path
+from tempfile import mkdtemp
 from yoloxfast.cli import build, download, main
 from yoloxfast.tensorrt.engine_file import write_engine
 
@@ -79,13 +81,13 @@ SILENT = {
 
 
 def run(arguments: str, redirections: Iterable[str], photos: Path, model: Path, program: str = PROGRAM) -> list[Done]:
-    """Run a command line under each of a shell's redirections, all at the same time, beside the folder of photos."""
+    """Run a command line under each of a shell's redirections, all at the same time, each in a folder of its own."""
     words = arguments.replace("MODEL", str(model)).replace("PHOTOS", str(photos)).split()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
     def finish(redirection: str) -> Done:
         command = ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-c", program, *words]
-        folder = photos.parent
+        folder = mkdtemp(dir=photos.parent)
         return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, check=False)
 
     with ThreadPoolExecutor() as threads:
@@ -171,9 +173,10 @@ def test_what_a_library_prints_on_a_closed_stream_is_in_no_file(
     photos: Path, toy_model: Path, redirections: str
 ) -> None:
     program = NOISY_PROGRAM.replace("streams.make_noise(output)", "[os.write(number, b'noise') for number in (1, 2)]")
-    (done,) = run(f"{LIST} --json boxes.jsonl --quiet", [redirections], photos, toy_model, f"import os{program}")
+    lines = photos.parent / "boxes.jsonl"
+    (done,) = run(f"{LIST} --json {lines} --quiet", [redirections], photos, toy_model, f"import os{program}")
     assert done.returncode == 0
-    assert len(lines_of(photos.parent / "boxes.jsonl")) == 3
+    assert len(lines_of(lines)) == 3
 
 
 @pytest.fixture
