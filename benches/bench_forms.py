@@ -34,7 +34,7 @@ def channels_first(arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
 
 
 def logits_of(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Undo the sigmoid, but for scores that rounding has made 0 or 1."""
+    """Undo the sigmoid; scores that rounding has made 0 or 1 become large logits."""
     logits, scores = rows.copy(), np.clip(rows[:, 4:].astype(np.float64), 1e-30, 1 - 1e-7)
     logits[:, 4:] = np.log(scores / (1 - scores))
     return logits

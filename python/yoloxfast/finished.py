@@ -20,7 +20,7 @@ __all__ = ["KeptScores", "images_and_scales"]
 
 _ENOUGH_BOXES = 100
 _ROOM = 0.02
-"""Of so many boxes, one has a score this close above the network's own threshold."""
+"""Of 100 boxes, one has a score this close above the network's own threshold."""
 
 
 def images_and_scales(raw: RawOutput, scales: Iterable[float] | None) -> list[tuple[RawOutput, float]]:

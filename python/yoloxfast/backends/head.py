@@ -94,7 +94,8 @@ class Head:
     layout, decoded, logits, extra_columns
         The form of the raw output, as for `PostProcessor`.
     arrange : callable, optional
-        Makes the raw outputs of so many images of the arrays of these outputs, where they are not what the layout says.
+        Makes raw outputs, as the layout has them, of the arrays of these outputs; gets the arrays and the number of
+        images. None where the arrays are raw outputs already.
     """
 
     input_size: tuple[int, int]

@@ -93,7 +93,7 @@ def _rows(probe: Probe, name: str, rows: NDArray[Any], layout: Layout, strides: 
 
 
 def _knows_classes(probe: Probe, num_classes: int) -> bool:
-    """Whether something else than the shape says that there are so many."""
+    """Whether this number of classes is known from something else than the shape."""
     return num_classes in (probe.hints.num_classes, probe.hints.num_names, len(COCO_NAMES))
 
 

@@ -19,7 +19,7 @@ __all__ = ["ANY_BATCH", "SIDES", "BatchRange", "Batches", "Port", "Tensor", "ima
 SIDES = range(1, 8193)
 """Heights and widths of inputs that are taken for images."""
 
-IMAGE_CHANNELS = (1, 3)
+IMAGE_CHANNELS = frozenset((1, 3))
 """Of grey and colour images."""
 
 _DTYPES = (np.float32, np.float16, np.uint8)
@@ -153,14 +153,14 @@ def image_input(
 
 
 def _of_size(port: Port, input_size: tuple[int, int] | None) -> Port:
-    """Give an input of four dimensions, whose height and width vary, this size; say so if there is none."""
-    if len(port.shape) != 4:  # noqa: PLR2004
+    """Give an input whose height and width vary this size; raise `ModelError` if the two do not fit."""
+    if len(port.shape) != 4 or IMAGE_CHANNELS.isdisjoint((port.shape[1], port.shape[3])):  # noqa: PLR2004
         return port
     first = 1 if port.shape[3] in IMAGE_CHANNELS and port.shape[1] not in IMAGE_CHANNELS else 2
     declared = port.shape[first : first + 2]
     varies = [not isinstance(side, int) or side < 1 for side in declared]
     if input_size is None:
-        if all(varies):
+        if any(varies):
             raise ModelError(f"{port} takes any height and width: pass input_size=(height, width), multiples of 32")
         return port
     if any(side != asked for side, asked, is_free in zip(declared, input_size, varies, strict=True) if not is_free):

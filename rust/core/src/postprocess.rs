@@ -86,7 +86,7 @@ impl PostProcessor {
     /// # Errors
     /// A raw output with another number of anchors or columns than the model has, with scores above
     /// [`SCORE_LIMIT`](crate::SCORE_LIMIT), or boxes above [`LOG_SIZE_LIMIT`](crate::LOG_SIZE_LIMIT); a scale out of
-    /// range; options for another number of classes; semantics that need what is not there; too little memory.
+    /// range; options for another number of classes; semantics that the raw output cannot give; too little memory.
     pub fn run<'a, T: Element + 'a>(
         &self,
         raw: impl Into<RawOutput<'a, T>>,

@@ -44,7 +44,7 @@ impl Semantics {
     /// The semantics of that name.
     ///
     /// # Errors
-    /// There is none.
+    /// [`Error::Semantics`] for another name.
     pub fn named(name: &str) -> Result<Self, Error> {
         Self::ALL
             .into_iter()

@@ -27,7 +27,7 @@ pub(super) trait Meaning<T: Element>: Copy {
 
     fn score(value: T) -> f32;
 
-    /// Whether the score of a number is that of the highest key, in spite of another key perhaps.
+    /// Whether a number has the score of the highest key. Its own key may be lower.
     fn is_as_high(value: T, highest: Self::Key) -> bool;
 
     /// The key that an objectness must reach so that the product with a class score may reach a score.

@@ -86,7 +86,7 @@ struct Search<'a> {
 pub(crate) struct Candidates {
     /// `x1, y1, x2, y2` in network pixels, or in image pixels if the semantics count those.
     pub(crate) boxes: Vec<[f32; 4]>,
-    /// NaN for a box that is not finite in image pixels: it is no candidate.
+    /// NaN for a box that is not finite in image pixels: it is not a candidate.
     pub(crate) scores: Vec<f32>,
     pub(crate) class_ids: Vec<u32>,
     anchors: Vec<Anchor>,
