@@ -98,10 +98,10 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     try:
         with _refusing(path):
             check_file(path, MODEL_BYTES)
-            check_beginning(path)
     except FileNotFoundError:
         hint = _hint(model) if isinstance(model, str) else ""
         raise FileNotFoundError("; ".join(filter(None, (f"no model file {path}", hint)))) from None
+    check_beginning(path)
     return path
 
 
