@@ -20,7 +20,7 @@ from yoloxfast.cli import main
 from yoloxfast.models import DEMO_MODEL
 from yoloxfast.tensorrt import build_engine
 from yoloxfast.tensorrt.cache import cached_engine
-from yoloxfast.tensorrt.engine_file import read_engine
+from yoloxfast.tensorrt.engine_file import read_engine, version_in
 from yoloxfast.tensorrt.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Logger(rtx.ILogger):  # type: ignore[name-defined, misc]
 def assert_is_whole(plan: memoryview) -> None:
     """TensorRT-RTX itself finds no fault in a plan; without a driver it only misses that."""
     assert plan[: len(MAGIC)] == MAGIC
+    assert version_in(plan) == rtx.__version__
     logger = Logger()
     runtime = rtx.Runtime(logger)
     _, problems = runtime.get_engine_validity(plan)

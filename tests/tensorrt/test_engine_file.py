@@ -10,7 +10,7 @@ import pytest
 
 from yoloxfast import ModelError
 from yoloxfast.files import replacing
-from yoloxfast.tensorrt.engine_file import read_engine, write_engine
+from yoloxfast.tensorrt.engine_file import read_engine, version_in, write_engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,3 +114,18 @@ def test_a_file_is_replaced_when_it_is_complete(tmp_path: Path) -> None:
         fail_half_way(file)
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("before", [b"", b"vtrt" + bytes(60)], ids=["TensorRT 7", "wrapped"])
+@pytest.mark.parametrize("between", [16, 20])
+def test_a_plan_tells_the_version_that_wrote_it(before: bytes, between: int) -> None:
+    version = b"".join(b"\x02\x80\x01\x00" + bytes([number]) for number in (7, 2, 3, 4))
+    plan = before + b"ptrt" + bytes(between) + version + bytes(100)
+    assert version_in(memoryview(plan)) == "7.2.3.4"
+    for end in range(len(before) + 4 + between + len(version)):
+        assert version_in(memoryview(plan[:end])) is None
+
+
+@pytest.mark.parametrize("plan", [b"", b"ptrt", PLAN, b"hello" * 200, b"ptrt" * 200])
+def test_other_bytes_tell_no_version(plan: bytes) -> None:
+    assert version_in(memoryview(plan)) is None

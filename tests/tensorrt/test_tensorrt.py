@@ -252,6 +252,10 @@ def test_a_file_that_is_no_engine_is_refused(world: World, tmp_path: Path) -> No
     ):
         Detector(path)
     assert not world.live
+    version = b"".join(b"\x02\x80\x01\x00" + bytes([number]) for number in (7, 2, 3, 4))
+    path.write_bytes(b"ptrt" + bytes(20) + version + bytes(100))
+    with pytest.raises(ModelError, match=r"its header says that version 7.2.3.4 wrote it"):
+        Detector(path)
 
 
 @pytest.mark.usefixtures("world")

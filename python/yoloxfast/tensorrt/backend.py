@@ -11,7 +11,7 @@ from yoloxfast.errors import ModelError, forgetting_frames
 from yoloxfast.tensorrt import RUNTIMES
 from yoloxfast.tensorrt.context import TensorRtContext, tensor_dtype, tensor_names
 from yoloxfast.tensorrt.cuda import Device
-from yoloxfast.tensorrt.engine_file import read_engine
+from yoloxfast.tensorrt.engine_file import read_engine, version_in
 from yoloxfast.tensorrt.library import library
 
 if TYPE_CHECKING:
@@ -112,8 +112,10 @@ class TensorRtBackend(Backend):
         self._runtime = library.trt.Runtime(library.logger)
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
+            version = version_in(plan)
+            built = f"; its header says that version {version} wrote it" if version else ""
             raise ModelError(
-                f"{path} is not an engine for {library.version} on {self._device.name}: {library.words()};"
+                f"{path} is not an engine for {library.version} on {self._device.name}: {library.words()}{built};"
                 f" {self._remedy}"
             )
         self.inputs = _inputs_of(self._engine, library.trt)

@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["EngineFile", "read_engine", "write_engine"]
+__all__ = ["EngineFile", "read_engine", "version_in", "write_engine"]
 
 _MAGIC = b"\nyoloxfast engine 1\n"
 _LENGTH = struct.Struct("<Q")
 _PLAN_DIGEST = "plan sha256"
+
+_HEADER = b"ptrt"
+_HEADER_WITHIN = 512
+_VERSION_OFFSETS = (24, 20)
+"""From the header on; of TensorRT 7, and of TensorRT-RTX 1.7."""
+_FIELD = struct.Struct("<HHB")
+"""What kind of number, how many bytes it has, and the number, if it is one byte."""
 
 
 class EngineFile(NamedTuple):
@@ -63,3 +70,16 @@ def read_engine(path: Path) -> EngineFile:
     if not is_whole or metadata.pop(_PLAN_DIGEST, None) != sha256(plan).hexdigest():
         raise ModelError(f"{path} is damaged: it is not what yoloxfast wrote; build it again")
     return EngineFile(plan, metadata)
+
+
+def version_in(plan: memoryview) -> str | None:
+    """Read the version that wrote a plan from its header: four numbers of one kind. None if they are not there."""
+    start = bytes(plan[:_HEADER_WITHIN]).find(_HEADER)
+    for offset in _VERSION_OFFSETS:
+        fields = plan[start + offset : start + offset + 4 * _FIELD.size]
+        if start < 0 or len(fields) < 4 * _FIELD.size:
+            break
+        kinds, sizes, numbers = zip(*_FIELD.iter_unpack(fields), strict=True)
+        if len(set(kinds)) == 1 and set(sizes) == {1}:
+            return ".".join(map(str, numbers))
+    return None
