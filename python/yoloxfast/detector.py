@@ -138,7 +138,7 @@ class Detector(Inference):
     PermissionError
         Others may write into the folder of built engines.
     FileNotFoundError
-        There is no such model, or no such file of names.
+        The model, or the file of names, does not exist.
     ValueError, TypeError
         An option out of range, or one that the runtime does not have; an unknown class; not one name per class.
     MissingDependencyError

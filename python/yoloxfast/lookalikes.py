@@ -25,7 +25,7 @@ _PLUGIN = re.compile(r"\b\w*TRT\w*")
 
 
 def check_beginning(path: Path) -> None:
-    """Raise `ModelError` if a file, whatever its name, begins as files do that are no models."""
+    """Raise `ModelError` if a file is one of the kinds that are often taken for models, by how it begins."""
     with path.open("rb") as file:
         beginning = file.read(_LOOKED_AT)
     for pattern, meaning in _BEGINNINGS:

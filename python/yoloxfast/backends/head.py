@@ -118,7 +118,7 @@ class Head:
         return [array[:images] for array in arrays]
 
     def of_image(self, raw: RawOutput, image: int) -> RawOutput:
-        """Return that of one image, as `PostProcessor.run` takes it."""
+        """Return the raw output of one image of these, as `PostProcessor.run` takes it."""
         if self.layout in ("maps", "pixel-maps", "split-maps"):
             return [array[image] for array in raw]
         return raw[image]

@@ -27,6 +27,9 @@ _NEAR = 4.0
 """Strides that the centre of a decoded box lies from its cell at most, on an image without anything to be seen."""
 
 _INT8_LEVELS, _LEAST_LEVELS = 256, 16
+_SAMPLE = 4096
+"""Values that show what nearly all networks are: not of INT8. All of them take 10 ms for 640x640."""
+
 _FINE_STEP = 1 / 128
 """INT8 outputs that hold nothing but scores have steps of 1 / 255."""
 
@@ -191,6 +194,8 @@ def read_boxes(boxes: NDArray[Any], cells: Cells) -> tuple[bool, str]:
 
 def coarse_step(values: NDArray[Any]) -> float | None:
     """Return the step between values if they are as few as INT8 has, evenly spaced, and far apart for scores."""
+    if np.unique(values[:_SAMPLE]).size > _INT8_LEVELS + 1:  # one may be NaN
+        return None
     found = np.unique(values[np.isfinite(values)].astype(np.float64))
     if not _LEAST_LEVELS <= found.size <= _INT8_LEVELS < values.size:
         return None

@@ -79,7 +79,7 @@ def build_engine(
     ValueError, TypeError
         An option out of range; not one name per class.
     FileNotFoundError
-        There is no such model, or no such file of names.
+        The model, or the file of names, does not exist.
     OSError
         The file cannot be written; that is found out before the build.
     MissingDependencyError

@@ -74,7 +74,7 @@ class EngineBuilder:
         ValueError, TypeError
             Not one name per class.
         OSError
-            The file cannot be written, or that of the names not be read; that is found out before the build.
+            The file cannot be written, or the file of names cannot be read; that is found out before the build.
         """
         identity = self.identity(model, recipe)
         with closing(open_network(model, backend="onnxruntime", hints=Hints.of(names))) as source:
